@@ -1,0 +1,114 @@
+"""Every refusal that Sluss can give: a stable code, and what to do about it.
+
+The same table serves the server's problem details, the SDK's exceptions and the command line, so a code means one
+thing everywhere.
+A refusal names the field and never repeats what a person wrote: content in an error would end in a log.
+
+> INVARIANT: a code once released keeps its meaning; a new meaning gets a new code.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CATALOGUE: Final[dict[str, tuple[int, str]]] = {
+    # code: (HTTP status, what to do; the field's name is put before it)
+    # what a person fills in
+    "unknown_scene": (422, "Choose a scene from the registry; sync first if it is new."),
+    "future_time": (422, "Give the time of the observation; it cannot lie in the future."),
+    "naive_time": (422, "Give the time with its zone, for instance 2026-02-03T21:40+01:00."),
+    "too_old": (422, "Give a time after the year 2000."),
+    "wrong_sub_kind": (422, "Choose a sub-kind that belongs to this kind of report."),
+    "unknown_code": (422, "Choose a code from the list that the contract names for this field."),
+    "not_collected": (422, "This kind of report does not collect this part; write another kind of report for it."),
+    "not_an_owner": (422, "This agency does not file this kind of report."),
+    "unknown_kind": (422, "Choose a kind of report that the policy pack knows."),
+    "missing_field": (422, "Fill in the field."),
+    "wrong_type": (422, "Give a value of the type that the contract names for this field."),
+    "out_of_range": (422, "Give a value within the limits that the contract names for this field."),
+    "too_long": (422, "Shorten the text, or put the rest into a second report."),
+    "unknown_field": (422, "Remove the field; this form does not have it."),
+    "unknown_duty": (422, "Answer only duties that the pack puts to the author of this kind of report."),
+    "unknown_person": (422, "Choose a person from the directory."),
+    # documents and signatures
+    "not_canonical": (400, "Encode the structure exactly as the protocol says and send it again."),
+    "malformed": (400, "Send a structure of the form that the protocol describes."),
+    "bad_signature": (400, "Sign with the key that the directory names; nothing was stored."),
+    "body_too_large": (413, "Send at most 50 items or 1 MiB in one push."),
+    "stale_directory": (409, "Pull the directories, seal again and push."),
+    "id_conflict": (409, "A different report has this id and version; the report is kept in the outbox."),
+    "unknown_pack": (422, "Use a policy pack that the agency's directory names."),
+    # requests
+    "unsigned": (401, "Sign the request with the device's key."),
+    "clock_off": (401, "The device's clock is more than five minutes off; use the server's time in this answer."),
+    "unknown_device": (401, "Enrol the device, or wait until a registrar has approved it."),
+    "revoked_device": (403, "This device was revoked; hand it to a registrar of the agency."),
+    "not_allowed": (403, "Ask a registrar of the agency for the right that this needs."),
+    "not_found": (404, "There is nothing here that this device may see."),
+    "method_not_allowed": (405, "Use a method that the contract lists for this address."),
+    "invalid_request": (400, "Send the request as the contract describes it."),
+    "unknown_invite": (404, "Ask a registrar for a new invitation."),
+    "invite_used": (409, "This invitation was used; ask a registrar for a new one."),
+    "invite_expired": (410, "This invitation has expired; ask a registrar for a new one."),
+    "damaged_code": (422, "Read or type the code again; some of it is missing or wrong."),
+    "directory_conflict": (409, "Somebody else appended to the directory first; sync and do it again."),
+    "directory_refused": (422, "The entry does not follow from the directory; sync and do it again."),
+    "overloaded": (503, "Try again in a moment; nothing was lost."),
+    "internal": (500, "Try again; if it goes on, give the operator the time and the request id."),
+    # a device's own troubles
+    "wrong_passphrase": (0, "Type the passphrase again; nothing was changed."),
+    "store_missing": (0, "Enrol this device first; there is no store at this path."),
+    "store_exists": (0, "Choose another path; a store is here already and was not touched."),
+    "store_damaged": (0, "Make a copy of the file and ask a registrar; what was sent can be fetched again."),
+    "store_locked": (0, "Another program has this store open; close it first."),
+    "disk_full": (0, "Free some space and save again; what was saved before is safe."),
+    "offline": (0, "No contact with the server; what was filed waits in the outbox."),
+    "server_error": (0, "The server answered with an error; what was filed waits in the outbox."),
+    "waiting_for_approval": (0, "A registrar has to approve this device; sync again later."),
+    "no_group_key": (0, "A colleague's device has to pass on the group's key; sync again later."),
+    "closed": (0, "The policy pack does not open this part for you."),
+    "lease_ended": (0, "Sync to confirm that this may still be read."),
+    "unknown_report": (0, "No such report is on this device."),
+    "cannot_amend": (0, "Only a member of the owning agency who can open every part may amend this report."),
+    "registrar_only": (0, "Only a registrar's device can do this."),
+    "untrusted_directory": (0, "The server showed a directory that does not hold together; tell a registrar."),
+    "pack_refused": (0, "The policy pack breaks a rule that no pack may break; keep the pack in force."),
+    "bad_mapping": (0, "Correct the mapping file at the place named."),
+    "bad_row": (0, "Correct the row and import the file again; rows already imported are not repeated."),
+    "supervisor_only": (0, "Only a supervisor of the owning agency can do this."),
+}
+"""Stable code: HTTP status (0 where the code never crosses the network) and what to do."""
+
+
+class SlussError(Exception):
+    """Base of everything that Sluss raises on purpose.
+
+    Attributes:
+        code: stable code from `CATALOGUE`.
+        field: the field, cell or file that it is about, or an empty string.
+        say: one sentence that says what to do.
+
+    """
+
+    code: str
+    field: str
+    say: str
+
+    def __init__(self, code: str, field: str = "", say: str = "") -> None:
+        """Build a refusal; `say` overrides the catalogue's sentence where more can be said."""
+        if code not in CATALOGUE:
+            message = f"problem code {code!r} is not in the catalogue"
+            raise LookupError(message)
+        self.code = code
+        self.field = field
+        self.say = say or CATALOGUE[code][1]
+        super().__init__(f"{code}: {field}: {self.say}" if field else f"{code}: {self.say}")
+
+
+class Invalid(SlussError):
+    """What was given is wrong: a form, a document, a pack or a request."""
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a problem code; 500 for one that should not have crossed the network."""
+    return CATALOGUE[code][0] or 500

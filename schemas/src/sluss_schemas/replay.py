@@ -1,0 +1,355 @@
+"""What an agency's directory means: the chain replayed, link by link, on the server and on every device.
+
+A `Directory` refuses a gap, a wrong link, a signer without the right at that point, and anything after a signer's
+removal; what it holds after `append` is true as far as the agency's root says so.
+It opens nothing, asks for no time and does no I/O.
+Source: docs/protocol.md section 2.
+
+> INVARIANT: an entry that raises leaves the directory as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sluss_schemas import directory as d
+from sluss_schemas.codec import decode, encode
+from sluss_schemas.ids import AgencyId, AudienceId, Digest, Function, Kid, PersonId, Sector, kid_of
+from sluss_schemas.manifest import Head
+from sluss_schemas.problems import Invalid
+from sluss_schemas.signing import verify
+
+
+@dataclass(slots=True)
+class Person:
+    """A person as the directory knows them: an alias, functions, scenes."""
+
+    person: PersonId
+    alias: str
+    functions: tuple[Function, ...]
+    scenes: frozenset[int] | None
+    valid_until: int | None
+    suspended: bool = False
+
+    def active(self, at: int) -> bool:
+        """Tell whether the person has rights at this time."""
+        return not self.suspended and (self.valid_until is None or at < self.valid_until)
+
+    def at_scene(self, scene: int) -> bool:
+        """Tell whether the person is assigned to a scene."""
+        return self.scenes is None or scene in self.scenes
+
+
+@dataclass(slots=True)
+class Device:
+    """A device and its keys."""
+
+    kid: Kid
+    person: PersonId
+    sign_key: bytes
+    kem_key: bytes
+    kem_kid: Kid
+    revoked_at: int | None = None
+
+
+@dataclass(slots=True)
+class EpochKeys:
+    """The public half of one epoch; `closed_at` is the time of the epoch that followed."""
+
+    audience: AudienceId
+    epoch: int
+    kem_key: bytes
+    kem_kid: Kid
+    sign_key: bytes
+    sign_kid: Kid
+    wraps: bytes
+    devices: tuple[Kid, ...]
+    opened_at: int
+    closed_at: int | None = None
+
+
+@dataclass(slots=True)
+class Audience:
+    """A group of devices with one secrecy position, and its epochs in order."""
+
+    audience: AudienceId
+    function: Function
+    members: dict[Kid, int] = field(default_factory=dict)
+    epochs: list[EpochKeys] = field(default_factory=list)
+
+    @property
+    def current(self) -> EpochKeys | None:
+        """The epoch in force, if there is one yet."""
+        return self.epochs[-1] if self.epochs else None
+
+
+class Directory:
+    """One agency's directory after some number of entries."""
+
+    def __init__(self) -> None:
+        """Start empty; the first entry appended must be a genesis."""
+        self.agency = AgencyId(b"")
+        self.genesis: d.Genesis | None = None
+        self.seq = -1
+        self.hash = Digest(d.GENESIS_PREV)
+        self.root = b""
+        self.next_root = b""
+        self.registrars: dict[Kid, bytes] = {}
+        self.persons: dict[PersonId, Person] = {}
+        self.devices: dict[Kid, Device] = {}
+        self.audiences: dict[AudienceId, Audience] = {}
+        self.scenes: dict[int, d.Scene] = {}
+        self.packs: list[bytes] = []
+        self.peers: dict[AgencyId, d.Peer] = {}
+        self.instance = b""
+        self.invites: set[bytes] = set()
+        self.by_sign_kid: dict[Kid, EpochKeys] = {}
+        self.by_kem_kid: dict[Kid, EpochKeys | Device] = {}
+
+    # what callers ask
+
+    @property
+    def slug(self) -> str:
+        """The agency's slug, for instance `police`."""
+        return self._genesis.slug
+
+    @property
+    def sector(self) -> Sector:
+        """The agency's sector, for instance `POL`."""
+        return self._genesis.sector
+
+    @property
+    def head(self) -> Head:
+        """The last entry, as a manifest and a pull name it."""
+        return Head(self.agency, self.seq, self.hash)
+
+    @property
+    def root_fingerprint(self) -> bytes:
+        """SHA-256 of the genesis root, by which peers pin the agency."""
+        return hashlib.sha256(self._genesis.root).digest()
+
+    def audience_for(self, function: Function) -> Audience | None:
+        """Return the audience of a function, if it was created."""
+        return next((one for one in self.audiences.values() if one.function == function), None)
+
+    def device_active(self, kid: Kid, at: int) -> bool:
+        """Tell whether a device may act: enrolled, not revoked, its person in service."""
+        device = self.devices.get(kid)
+        return device is not None and device.revoked_at is None and self.persons[device.person].active(at)
+
+    def scene_number(self, slug: str) -> int | None:
+        """Return a scene's number by its slug."""
+        return next((scene.number for scene in self.scenes.values() if scene.slug == slug), None)
+
+    # appending
+
+    def append(self, signed: d.SignedEntry) -> d.Body:
+        """Check one entry, apply it, and return its body.
+
+        Raises:
+            Invalid: `malformed`, `not_canonical`, `bad_signature` or `directory_refused`, with the agency's slug and
+                the sequence number as the field.
+
+        """
+        at = f"{self.genesis.slug if self.genesis else 'new agency'}:{self.seq + 1}"
+        entry = decode(d.Entry, signed.entry, at)
+        if entry.format != d.ENTRY_FORMAT or entry.seq != self.seq + 1 or entry.prev != self.hash:
+            raise Invalid("directory_refused", at, "The entry does not follow the one before it.")
+        try:
+            kind = d.EntryKind(entry.kind)
+        except ValueError:
+            raise Invalid("directory_refused", at, "The entry is of an unknown kind; update this program.") from None
+        body = cast("d.Body", decode(cast("type[Any]", d.BODIES[kind]), bytes(entry.body), at))
+        if (kind is d.EntryKind.GENESIS) != (self.genesis is None):
+            raise Invalid("directory_refused", at, "A directory begins with its one genesis.")
+        verify(self._signer(signed.signer, kind, body, at), signed.signature, d.entry_message(signed.entry), at)
+        _APPLY[type(body)](self, body, entry.time, at)
+        self.seq = entry.seq
+        self.hash = d.entry_hash(signed.entry)
+        if kind is d.EntryKind.GENESIS:
+            self.agency = AgencyId(self.hash[:16])
+        return body
+
+    @property
+    def _genesis(self) -> d.Genesis:
+        if self.genesis is None:
+            raise Invalid("directory_refused", "genesis", "The directory is empty.")
+        return self.genesis
+
+    def _signer(self, kid: bytes, kind: d.EntryKind, body: d.Body, at: str) -> bytes:
+        root = body.root if isinstance(body, d.Genesis) else self.root
+        if kid == kid_of(root):
+            return root
+        root_only = {
+            d.EntryKind.GENESIS,
+            d.EntryKind.ROOT_ROTATE,
+            d.EntryKind.REGISTRAR_ADD,
+            d.EntryKind.REGISTRAR_REMOVE,
+        }
+        if kind not in root_only and (key := self.registrars.get(Kid(kid))) is not None:
+            return key
+        raise Invalid("directory_refused", at, "The signer has no right to make this entry.")
+
+    def _apply_genesis(self, body: d.Genesis, _time: int, _at: str) -> None:
+        self.genesis = body
+        self.root = body.root
+        self.next_root = body.next_root
+
+    def _apply_scene(self, body: d.Scene, _time: int, at: str) -> None:
+        if not self._genesis.registry:
+            raise Invalid("directory_refused", at, "Only the founding agency's directory holds scenes.")
+        before = self.scenes.get(body.number)
+        same_slug = self.scene_number(body.slug)
+        if (before is not None and before.slug != body.slug) or same_slug not in {None, body.number}:
+            raise Invalid("directory_refused", at, "A scene keeps its number and its slug.")
+        self.scenes[body.number] = body
+
+    def _apply_root_rotate(self, body: d.RootRotate, _time: int, at: str) -> None:
+        if hashlib.sha256(body.root).digest() != self.next_root:
+            raise Invalid("directory_refused", at, "The new root is not the one that was committed to.")
+        self.root, self.next_root = body.root, body.next_root
+
+    def _apply_registrar_add(self, body: d.RegistrarAdd, _time: int, _at: str) -> None:
+        self.registrars[kid_of(body.key)] = body.key
+
+    def _apply_registrar_remove(self, body: d.RegistrarRemove, _time: int, at: str) -> None:
+        if self.registrars.pop(Kid(body.kid), None) is None:
+            raise Invalid("directory_refused", at, "No such registrar.")
+
+    def _apply_person_add(self, body: d.PersonAdd, _time: int, at: str) -> None:
+        if any(one.alias == body.alias and one.person != body.person for one in self.persons.values()):
+            raise Invalid("directory_refused", at, "The alias belongs to another person.")
+        if body.functions != tuple(sorted(set(body.functions))):
+            raise Invalid("directory_refused", at, "Functions are sorted and named once.")
+        scenes = None if body.scenes is None else frozenset(body.scenes)
+        person = PersonId(body.person)
+        self.persons[person] = Person(person, body.alias, body.functions, scenes, body.valid_until)
+
+    def _apply_person_suspend(self, body: d.PersonSuspend, _time: int, at: str) -> None:
+        person = self.persons.get(PersonId(body.person))
+        if person is None:
+            raise Invalid("directory_refused", at, "No such person.")
+        person.suspended = True
+
+    def _apply_device_add(self, body: d.DeviceAdd, _time: int, at: str) -> None:
+        kid, kem_kid = kid_of(body.sign_key), kid_of(body.kem_key)
+        if PersonId(body.person) not in self.persons:
+            raise Invalid("directory_refused", at, "The device's person is not in the directory.")
+        if kid in self.devices or kem_kid in self.by_kem_kid or body.invite in self.invites:
+            raise Invalid("directory_refused", at, "The device or its invitation is in the directory already.")
+        message = d.enrolment_message(self._genesis.partnership, body.invite, body.sign_key, body.kem_key)
+        verify(body.sign_key, body.self_signature, message, at)
+        device = Device(kid, PersonId(body.person), body.sign_key, body.kem_key, kem_kid)
+        self.invites.add(body.invite)
+        self.devices[kid] = device
+        self.by_kem_kid[kem_kid] = device
+
+    def _apply_device_revoke(self, body: d.DeviceRevoke, time: int, at: str) -> None:
+        device = self.devices.get(Kid(body.kid))
+        if device is None:
+            raise Invalid("directory_refused", at, "No such device.")
+        device.revoked_at = time
+        for audience in self.audiences.values():
+            audience.members.pop(device.kid, None)
+
+    def _apply_audience_create(self, body: d.AudienceCreate, _time: int, at: str) -> None:
+        if self.audience_for(body.function) is not None or AudienceId(body.audience) in self.audiences:
+            raise Invalid("directory_refused", at, "The audience exists already.")
+        audience = AudienceId(body.audience)
+        self.audiences[audience] = Audience(audience, body.function)
+
+    def _audience(self, audience: bytes, at: str) -> Audience:
+        found = self.audiences.get(AudienceId(audience))
+        if found is None:
+            raise Invalid("directory_refused", at, "No such audience.")
+        return found
+
+    def _apply_member_add(self, body: d.MemberAdd, _time: int, at: str) -> None:
+        audience = self._audience(body.audience, at)
+        device = self.devices.get(Kid(body.device))
+        if device is None or device.revoked_at is not None:
+            raise Invalid("directory_refused", at, "No such device.")
+        if audience.function not in self.persons[device.person].functions:
+            raise Invalid("directory_refused", at, "The person does not have this function.")
+        audience.members[device.kid] = body.from_epoch
+
+    def _apply_member_remove(self, body: d.MemberRemove, _time: int, at: str) -> None:
+        if self._audience(body.audience, at).members.pop(Kid(body.device), None) is None:
+            raise Invalid("directory_refused", at, "The device is not a member.")
+
+    def _apply_epoch(self, body: d.Epoch, time: int, at: str) -> None:
+        audience = self._audience(body.audience, at)
+        if body.epoch != len(audience.epochs) + 1:
+            raise Invalid("directory_refused", at, "Epochs follow each other without a gap.")
+        if body.devices != tuple(sorted(audience.members)):
+            raise Invalid("directory_refused", at, "The epoch must be wrapped for exactly the members of now.")
+        kem_kid, sign_kid = kid_of(body.kem_key), kid_of(body.sign_key)
+        if kem_kid in self.by_kem_kid or sign_kid in self.by_sign_kid:
+            raise Invalid("directory_refused", at, "The epoch's keys were used before.")
+        if audience.current is not None:
+            audience.current.closed_at = time
+        devices = tuple(Kid(one) for one in body.devices)
+        keys = EpochKeys(
+            audience=AudienceId(body.audience),
+            epoch=body.epoch,
+            kem_key=body.kem_key,
+            kem_kid=kem_kid,
+            sign_key=body.sign_key,
+            sign_kid=sign_kid,
+            wraps=body.wraps,
+            devices=devices,
+            opened_at=time,
+        )
+        audience.epochs.append(keys)
+        self.by_kem_kid[kem_kid] = keys
+        self.by_sign_kid[sign_kid] = keys
+
+    def _apply_pack(self, body: d.PackInForce, _time: int, _at: str) -> None:
+        if body.digest not in self.packs:
+            self.packs.append(body.digest)
+
+    def _apply_peer(self, body: d.Peer, _time: int, _at: str) -> None:
+        self.peers[AgencyId(body.agency)] = body
+
+    def _apply_instance(self, body: d.Instance, _time: int, _at: str) -> None:
+        self.instance = body.instance
+
+    def _apply_kept(self, body: d.Body, _time: int, _at: str) -> None:
+        """Keep the link only: custodians, shares and rosters decide nothing here."""
+
+
+_APPLY: dict[type, Callable[[Directory, Any, int, str], None]] = {
+    d.Genesis: Directory._apply_genesis,  # noqa: SLF001  # the table is the class's own, outside it for typing's sake
+    d.Scene: Directory._apply_scene,  # noqa: SLF001
+    d.RootRotate: Directory._apply_root_rotate,  # noqa: SLF001
+    d.RegistrarAdd: Directory._apply_registrar_add,  # noqa: SLF001
+    d.RegistrarRemove: Directory._apply_registrar_remove,  # noqa: SLF001
+    d.PersonAdd: Directory._apply_person_add,  # noqa: SLF001
+    d.PersonSuspend: Directory._apply_person_suspend,  # noqa: SLF001
+    d.DeviceAdd: Directory._apply_device_add,  # noqa: SLF001
+    d.DeviceRevoke: Directory._apply_device_revoke,  # noqa: SLF001
+    d.AudienceCreate: Directory._apply_audience_create,  # noqa: SLF001
+    d.MemberAdd: Directory._apply_member_add,  # noqa: SLF001
+    d.MemberRemove: Directory._apply_member_remove,  # noqa: SLF001
+    d.Epoch: Directory._apply_epoch,  # noqa: SLF001
+    d.PackInForce: Directory._apply_pack,  # noqa: SLF001
+    d.Peer: Directory._apply_peer,  # noqa: SLF001
+    d.Instance: Directory._apply_instance,  # noqa: SLF001
+    d.Shares: Directory._apply_kept,  # noqa: SLF001
+    d.CustodianSet: Directory._apply_kept,  # noqa: SLF001
+    d.Roster: Directory._apply_kept,  # noqa: SLF001
+}
+
+
+def pinned_peer(own: Directory, other: Directory) -> bool:
+    """Tell whether an agency's directory pins this other one by id and root."""
+    peer = own.peers.get(other.agency)
+    return peer is not None and peer.root == other.root_fingerprint
+
+
+def canonical(signed: d.SignedEntry) -> bytes:
+    """Return the bytes under which a signed entry is stored and sent."""
+    return encode(signed)
