@@ -1,0 +1,369 @@
+"""Sealing: a form and the keys of the moment go in, the item that is pushed comes out.
+
+It happens when the device next reaches the server, with directories just pulled, so no report is sealed to stale
+members.
+It seals to the readers that the author was shown *and* that the pack allows now: narrower is always right, wider needs
+the author.
+Source: docs/protocol.md section 3.
+
+> INVARIANT: a section key is used once; a seal holds what its commitment says and nothing that the pack does not open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from sluss_client import crypto
+from sluss_client.crypto import SignKey
+from sluss_client.keys import DeviceKeys
+from sluss_client.sections import AuthorBrief, AuthorSection, author_ref, contributor, plaintext
+from sluss_client.trust import Reachable, Trust
+from sluss_schemas import brief, disclosure, forms, manifest
+from sluss_schemas import sync as wire
+from sluss_schemas.codec import encode
+from sluss_schemas.ids import (
+    NO_GRANT,
+    SLOTS,
+    Digest,
+    GrantId,
+    Kid,
+    PersonId,
+    ReportId,
+    Sector,
+    bitmap_of,
+    kid_of,
+    slot,
+    slots_of,
+)
+from sluss_schemas.policy import decide
+from sluss_schemas.policy.answers import Receiver
+from sluss_schemas.policy.model import Pack
+from sluss_schemas.replay import Person
+
+_AUTHOR: Final = slot("AUT")
+_DAY_PARTS_H: Final = 6
+_DECIDER_LABEL: Final = b"sluss/decider"
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who files, with which device, in which function, and the group key that signs for them."""
+
+    person: Person
+    function: str
+    device: DeviceKeys
+    group: SignKey
+    count_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a sealing is made with: its author, the directories and the pack as they are now, and the time."""
+
+    author: Author
+    trust: Trust
+    pack: Pack
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sealable:
+    """One version to seal, and what the author was shown and answered."""
+
+    form: forms.Form
+    report_id: ReportId
+    version: int
+    parents: tuple[bytes, ...]
+    recorded_at: int
+    shown: Mapping[str, int]
+    duties: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """A sealed item, its name, and the section keys that the author's device keeps."""
+
+    item: bytes
+    digest: Digest
+    section_keys: dict[int, bytes]
+    unsent_duties: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """One recipient of a seal: its key, and the slots that it gets."""
+
+    kid: Kid
+    public: bytes
+    bitmap: int
+
+
+def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: int) -> dict[str, int]:
+    """Return what each audience would get of a form by base seals; the label `named` stands for case staff by device.
+
+    An audience that has no key yet counts as shown: it may have one when the report is sealed.
+    """
+    owner = trust.own.sector
+    shown = {}
+    for reachable in trust.audiences(at):
+        got = decide.slots(pack, form.KIND, owner, reachable.receiver)
+        if bits := (got.open | got.held) & filled:
+            shown[reachable.label] = bits
+    if pack.kinds[form.KIND].case_staff:
+        named = decide.slots(pack, form.KIND, owner, Receiver(owner, "field", own=True, named=True))
+        shown["named"] = named.open & filled
+    return shown
+
+
+def duty_receiver(trust: Trust, pack: Pack, code: str, at: int) -> list[Reachable]:
+    """Return the audiences that a duty's grant goes to: the function that its gateway names, else its fallback."""
+    gateway = pack.gateways[code]
+    found = []
+    for chain in trust.agencies(at):
+        if chain.agency == trust.own_id or chain.sector not in gateway.receivers:
+            continue
+        audience = chain.audience_for(gateway.receiver_function)
+        if (audience is None or audience.current is None) and gateway.receiver_fallback is not None:
+            audience = chain.audience_for(gateway.receiver_fallback)
+        if audience is not None:
+            receiver = Receiver(chain.sector, audience.function, own=False)
+            found.append(Reachable(f"{chain.slug}/{audience.function}", chain.agency, receiver, audience))
+    return found
+
+
+def filled_slots(form: forms.Form, owner: Sector, pack: Pack) -> int:
+    """Return the slots for which this form has content: full sections, their briefs, and the author."""
+    full = bitmap_of(slot(part) for part in forms.sections(form, owner, pack))
+    briefs = bitmap_of(slot(part, brief=True) for part in brief.briefs(form, owner, pack))
+    return full | briefs | 0b11 << _AUTHOR
+
+
+def seal(work: Sealable, moment: Moment) -> Sealing:
+    """Seal one version to the readers shown and allowed now, with the duties that its author answered."""
+    author, trust, pack, now = moment.author, moment.trust, moment.pack, moment.now
+    owner, kind = trust.own.sector, work.form.KIND
+    plain = _plain_sections(work.form, owner, pack, author)
+    filled = bitmap_of([*plain, _AUTHOR])
+    targets = _base_targets(work, moment, filled)
+    granted, unsent = _grant_targets(work, moment, filled)
+    wanted = _union(targets) | _union(target for _, target in granted)
+    # A brief that nobody gets is not written at all; a full section always is, for the owner's own later acts.
+    plain = {number: data for number, data in plain.items() if number % 2 == 0 or wanted >> number & 1}
+
+    salt = crypto.random_key()
+    reference = author_ref(salt, author.device.kid)
+    keys = {number: crypto.random_key() for number in [*plain, _AUTHOR]}
+    sections = {
+        number: crypto.encrypt_section(
+            keys[number], manifest.section_context(work.report_id, reference, work.version, number), data
+        )
+        for number, data in plain.items()
+    }
+    secrets = [crypto.random_key() for _ in targets]
+    tiers = _tiers(work, moment)
+    heads = trust.heads(now)
+    bare = manifest.Manifest(
+        manifest.FORMAT,
+        manifest.SUITE,
+        pack.clear_kind(kind),
+        trust.own_id,
+        work.report_id,
+        work.version,
+        work.parents,
+        manifest.SCHEMA,
+        pack.digest,
+        manifest.directories_digest(heads),
+        kid_of(author.group.public),
+        reference,
+        coarse_time(int(work.form.observed_at.timestamp()), pack, kind, owner),
+        tuple(
+            manifest.Recipient(target.kid, manifest.commitment(secret, target.bitmap))
+            for target, secret in zip(targets, secrets, strict=True)
+        ),
+        # An absent slot is a random digest: other readers cannot tell which exist.
+        tuple(
+            hashlib.sha256(sections[number]).digest() if number in sections else crypto.random_key()
+            for number in range(SLOTS)
+        ),
+        tuple(manifest.tier_digest(t.salt, t.tier) if t else crypto.random_key() for t in tiers),  # type: ignore[arg-type]  # two tiers
+    )
+    # The author section holds a signature over everything else, so it is sealed last.
+    sections[_AUTHOR] = _author_section(work, moment, salt, bare, keys[_AUTHOR])
+    slots = list(bare.slots)
+    slots[_AUTHOR] = hashlib.sha256(sections[_AUTHOR]).digest()
+    signed = encode(msgspec.structs.replace(bare, slots=tuple(slots)))
+    digest = manifest.digest_of(signed)
+
+    recipients = tuple(
+        _sealed(digest, target, secret, keys, NO_GRANT) for target, secret in zip(targets, secrets, strict=True)
+    )
+    grants = tuple(grant(digest, code, target, keys, moment) for code, target in granted)
+    item = wire.Item(
+        signed,
+        author.group.sign(manifest.signature_message(digest)),
+        tuple(wire.Section(number, sections[number]) for number in sorted(sections)),
+        recipients,
+        tiers,
+        grants,
+        heads,
+    )
+    return Sealing(encode(item), digest, keys, unsent)
+
+
+def grant(
+    digest: Digest, code: str, target: _Target, keys: Mapping[int, bytes], moment: Moment
+) -> disclosure.GrantItem:
+    """Make the grant of a duty that the author answered: one receiver, a fresh secret, its own id in every context."""
+    grant_id = GrantId(crypto.random_key()[:16])
+    sealed = (_sealed(digest, target, crypto.random_key(), keys, grant_id),)
+    document = encode(
+        disclosure.Grant(
+            manifest.FORMAT,
+            grant_id,
+            digest,
+            tuple(slots_of(target.bitmap)),
+            (target.kid,),
+            code,
+            moment.pack.digest,
+            (),
+            hashlib.sha256(b"").digest(),
+            moment.now,
+            None,
+            disclosure.sealed_digest(sealed),
+        )
+    )
+    name = disclosure.grant_digest(document)
+    return disclosure.GrantItem(
+        document,
+        moment.author.group.sign(disclosure.signature_message(document)),
+        _decider(name, moment),
+        b"",
+        sealed,
+    )
+
+
+def _decider(name: Digest, moment: Moment) -> bytes:
+    """Seal who decided, and their device's signature, to the own supervisors."""
+    author, supervisors = moment.author, moment.trust.own.audience_for("supervisors")
+    if supervisors is None or supervisors.current is None:
+        return b""
+    decider = encode((author.person.person, author.device.kid, author.device.sign.sign(name)))
+    return crypto.seal(supervisors.current.kem_key, _DECIDER_LABEL + name, decider)
+
+
+def _plain_sections(form: forms.Form, owner: Sector, pack: Pack, author: Author) -> dict[int, bytes]:
+    """Return the plaintexts by slot, without the full author section."""
+    plain = {slot(part): plaintext(array) for part, array in forms.sections(form, owner, pack).items()}
+    for part, array in brief.briefs(form, owner, pack).items():
+        plain[slot(part, brief=True)] = plaintext(array)
+    plain[slot("AUT", brief=True)] = plaintext(AuthorBrief(author.function, author.person.alias))
+    return plain
+
+
+def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.Manifest, key: bytes) -> bytes:
+    author, owner = moment.author, moment.trust.own.sector
+    extra = encode(forms.author_extra(work.form, owner))
+    section = AuthorSection(
+        author.function,
+        author.person.alias,
+        author.person.person,
+        author.device.kid,
+        salt,
+        author.device.sign.sign(manifest.author_message(bare)),
+        work.recorded_at,
+        msgspec.Raw(extra),
+    )
+    context = manifest.section_context(work.report_id, bare.author_ref, work.version, _AUTHOR)
+    return crypto.encrypt_section(key, context, encode(section))
+
+
+def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[_Target]:
+    trust, pack, now = moment.trust, moment.pack, moment.now
+    owner, kind = trust.own.sector, work.form.KIND
+    targets = []
+    for reachable in trust.audiences(now):
+        epoch = reachable.audience.current
+        got = decide.slots(pack, kind, owner, reachable.receiver)
+        bitmap = (got.open | got.held) & filled & work.shown.get(reachable.label, 0)
+        if epoch is not None and bitmap:
+            targets.append(_Target(epoch.kem_kid, epoch.kem_key, bitmap))
+    named = Receiver(owner, "field", own=True, named=True)
+    bitmap = decide.slots(pack, kind, owner, named).open & filled & work.shown.get("named", 0)
+    if pack.kinds[kind].case_staff and bitmap:
+        people = {moment.author.person.person, *(PersonId(one) for one in getattr(work.form, "case_staff", ()))}
+        devices = (device for person in people for device in trust.devices_of(person))
+        targets += [_Target(device.kem_kid, device.kem_key, bitmap) for device in devices]
+    return sorted(targets, key=lambda target: target.kid)
+
+
+def _grant_targets(work: Sealable, moment: Moment, filled: int) -> tuple[list[tuple[str, _Target]], tuple[str, ...]]:
+    """Return the receivers of answered duties, and the duties that nobody can receive yet."""
+    trust, pack, now = moment.trust, moment.pack, moment.now
+    found, unsent = [], []
+    for code in work.duties:
+        sent = False
+        for reachable in duty_receiver(trust, pack, code, now):
+            epoch = reachable.audience.current
+            got = decide.slots(pack, work.form.KIND, trust.own.sector, reachable.receiver)
+            bitmap = got.duties.get(code, 0) & filled
+            if epoch is not None and bitmap:
+                found.append((code, _Target(epoch.kem_kid, epoch.kem_key, bitmap)))
+                sent = True
+        if not sent:
+            unsent.append(code)
+    return found, tuple(unsent)
+
+
+def _sealed(
+    digest: Digest, target: _Target, secret: bytes, keys: Mapping[int, bytes], grant_id: GrantId
+) -> disclosure.Sealed:
+    message = secret + target.bitmap.to_bytes(2, "big")
+    return disclosure.Sealed(
+        target.kid,
+        crypto.seal(target.public, manifest.seal_info(digest, target.kid, grant_id), message),
+        tuple(
+            disclosure.Wrap(number, crypto.wrap(secret, manifest.wrap_info(digest, number, grant_id), keys[number]))
+            for number in slots_of(target.bitmap)
+        ),
+    )
+
+
+def _tiers(work: Sealable, moment: Moment) -> tuple[wire.Tier | None, wire.Tier | None]:
+    author, trust, pack, now = moment.author, moment.trust, moment.pack, moment.now
+    scene, values = forms.facts(work.form, pack, trust.scene_numbers(now))
+    first = None if scene is None else wire.Tier(crypto.random_key(), encode(scene))
+    if values is None:
+        return first, None
+    kind, owner, observed = work.form.KIND, trust.own.sector, int(work.form.observed_at.timestamp())
+    local = datetime.fromtimestamp(observed, UTC).astimezone(ZoneInfo(pack.zone))
+    year, week, _ = local.isocalendar()
+    facts = wire.Tier1(
+        coarse_time(observed, pack, kind, owner),
+        tuple(tuple(value) if isinstance(value, list) else value for value in values),
+        contributor(author.count_key, author.person.person, f"{year}-{week:02d}"),
+    )
+    return first, wire.Tier(crypto.random_key(), encode(facts))
+
+
+def coarse_time(observed: int, pack: Pack, kind: int, owner: Sector) -> int:
+    """Return a Unix time floored in the pack's zone to the pack's precision for kind and owner."""
+    local = datetime.fromtimestamp(observed, UTC).astimezone(ZoneInfo(pack.zone))
+    precision = pack.kinds[kind].precision.get(owner, "week")
+    hour = {"hour": local.hour, "daypart": local.hour - local.hour % _DAY_PARTS_H}.get(precision, 0)
+    floored = local.replace(hour=hour, minute=0, second=0, microsecond=0)
+    if precision == "week":
+        floored -= timedelta(days=local.weekday())
+    return int(floored.timestamp())
+
+
+def _union(targets: Iterable[_Target]) -> int:
+    return reduce(or_, (target.bitmap for target in targets), 0)

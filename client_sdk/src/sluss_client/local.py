@@ -1,0 +1,188 @@
+"""All that a device has on disk, loaded: configuration, keys, directories, outbox and replica.
+
+`Device` asks it, `sync` and `registrar` change it; each change is durable before the method returns.
+
+> INVARIANT: a directory entry, a secret or a cursor is kept only after it has been verified.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from sluss_client.crypto import SignKey
+from sluss_client.errors import Refused
+from sluss_client.filing import Author
+from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, matches
+from sluss_client.outbox import Outbox
+from sluss_client.replica import Replica
+from sluss_client.store import Store
+from sluss_client.trust import Trust
+from sluss_schemas import directory as d
+from sluss_schemas import sync as wire
+from sluss_schemas.codec import decode
+from sluss_schemas.ids import AgencyId, AudienceId
+from sluss_schemas.replay import Audience, Person, canonical
+
+_DEVICE = "device"
+_CHAIN = "chain"
+_EPOCH = "epoch"
+_CURSOR = "cursor"
+_ALARM = "alarm"
+
+
+class Config(msgspec.Struct, frozen=True, array_like=True):
+    """Where the device belongs; `offset` is what its clock is off by, in seconds."""
+
+    server: str
+    partnership: bytes
+    agency: bytes
+    root: bytes
+    offset: int = 0
+    confirmed_at: int = 0
+
+
+class Local:
+    """A device's state."""
+
+    def __init__(self, store: Store) -> None:
+        """Load everything that is needed to file and read; directories are replayed, so they are verified again."""
+        self.store = store
+        self.config = msgspec.msgpack.decode(_must(store.get(_DEVICE, b"config")), type=Config)
+        seeds = msgspec.msgpack.decode(_must(store.get(_DEVICE, b"seeds")), type=DeviceSeeds)
+        self.keys = DeviceKeys.of(seeds)
+        self.ring = KeyRing(self.keys)
+        self.trust = Trust(self.config.partnership, AgencyId(self.config.agency), self.config.root)
+        self._load_chains()
+        for _, data in store.items(_EPOCH):
+            self.ring.add(msgspec.msgpack.decode(data, type=HeldEpoch))
+        self.outbox = Outbox(store)
+        self.replica = Replica(store)
+
+    @classmethod
+    def create(cls, path: Path, passphrase: str, seeds: DeviceSeeds, config: Config) -> Local:
+        """Make a new device's store."""
+        store = Store.create(path, passphrase)
+        with store.transaction():
+            store.put(_DEVICE, b"seeds", msgspec.msgpack.encode(seeds))
+            store.put(_DEVICE, b"config", msgspec.msgpack.encode(config))
+        return cls(store)
+
+    def _load_chains(self) -> None:
+        chains: dict[AgencyId, list[tuple[int, bytes]]] = {}
+        for key, data in self.store.items(_CHAIN):
+            chains.setdefault(AgencyId(key[:16]), []).append((int.from_bytes(key[16:], "big"), data))
+        own = self.config.agency
+        for agency in sorted(chains, key=lambda one: one != own):
+            entries = [decode(d.SignedEntry, data, "directory") for _, data in sorted(chains[agency])]
+            self.trust.extend(agency, 0, entries)
+
+    # who this is
+
+    @property
+    def approved(self) -> bool:
+        """Whether the own agency's directory has this device."""
+        own = self.trust.chains.get(self.trust.own_id)
+        return own is not None and self.keys.kid in own.devices
+
+    @property
+    def person(self) -> Person:
+        """The person that this device belongs to.
+
+        Raises:
+            Refused: `waiting_for_approval`.
+
+        """
+        if not self.approved:
+            raise Refused("device", code="waiting_for_approval")
+        own = self.trust.own
+        return own.persons[own.devices[self.keys.kid].person]
+
+    def memberships(self) -> list[Audience]:
+        """Return the own agency's audiences that this device is a member of."""
+        if not self.approved:
+            return []
+        return [one for one in self.trust.own.audiences.values() if self.keys.kid in one.members]
+
+    def author(self) -> Author:
+        """Return who files on this device and the group key that signs: the field group's where the device has it.
+
+        Raises:
+            Refused: `waiting_for_approval`, or `no_group_key` until a colleague's device has passed it on.
+
+        """
+        person = self.person
+        for audience in self._signing_audiences():
+            keys = audience.current
+            held = None if keys is None else self.ring.epochs.get((audience.audience, keys.epoch))
+            if held is not None:
+                function = audience.function if audience.function in person.functions else person.functions[0]
+                return Author(person, function, self.keys, SignKey(held.sign_seed()), held.count_key())
+        raise Refused("device", code="no_group_key")
+
+    def _signing_audiences(self) -> list[Audience]:
+        # A supervisor signs as field, so that a sole supervisor is not named by the signature.
+        own, functions = self.trust.own, self.person.functions
+        order = ("field", "reception") if "field" in functions or "supervisors" in functions else ("reception",)
+        found = (own.audience_for(function) for function in order)  # type: ignore[arg-type]
+        return [audience for audience in found if audience is not None]
+
+    # changes
+
+    def configure(self, **changes: int) -> None:
+        """Change the configuration."""
+        self.config = msgspec.structs.replace(self.config, **changes)
+        self.store.put(_DEVICE, b"config", msgspec.msgpack.encode(self.config))
+
+    def known(self) -> tuple[wire.Known, ...]:
+        """Return how far each chain is known here."""
+        return tuple(wire.Known(agency, chain.seq) for agency, chain in sorted(self.trust.chains.items()))
+
+    def extend(self, chain: wire.Chain) -> None:
+        """Verify and keep entries of one agency's chain; `errors.Untrusted` if they do not hold together."""
+        agency = AgencyId(chain.agency)
+        self.trust.extend(agency, chain.first, chain.entries)
+        rows = [
+            (agency + (chain.first + at).to_bytes(8, "big"), canonical(entry)) for at, entry in enumerate(chain.entries)
+        ]
+        self.store.put_all(_CHAIN, rows)
+
+    def hold_epoch(self, held: HeldEpoch) -> bool:
+        """Keep an epoch's secret if it reproduces the directory's keys; tell whether it did."""
+        audience = self.trust.own.audiences.get(AudienceId(held.audience))
+        if audience is None or not 1 <= held.epoch <= len(audience.epochs):
+            return False
+        if not matches(held, audience.epochs[held.epoch - 1]):
+            return False
+        self.ring.add(held)
+        self.store.put(_EPOCH, held.audience + held.epoch.to_bytes(4, "big"), msgspec.msgpack.encode(held))
+        return True
+
+    def cursor(self) -> tuple[wire.Position, ...]:
+        """Return where this device stands in its feeds."""
+        found = (msgspec.msgpack.decode(data, type=wire.Position) for _, data in self.store.items(_CURSOR))
+        return tuple(sorted(found, key=lambda position: position.feed))
+
+    def move_cursor(self, positions: Iterable[wire.Position]) -> None:
+        """Move on in some feeds."""
+        self.store.put_all(_CURSOR, [(one.feed, msgspec.msgpack.encode(one)) for one in positions])
+
+    def forget_feed(self, feed: bytes) -> None:
+        """Forget a feed that is closed."""
+        self.store.delete(_CURSOR, feed)
+
+    def alarm(self, code: str, digest: bytes) -> None:
+        """Keep what did not hold together, for the doctor and a registrar; codes only."""
+        self.store.put(_ALARM, digest, code.encode())
+
+    def alarms(self) -> list[tuple[bytes, str]]:
+        """Return the digests and codes of deliveries that were kept out."""
+        return sorted((digest, code.decode()) for digest, code in self.store.items(_ALARM))
+
+
+def _must(data: bytes | None) -> bytes:
+    if data is None:
+        raise Refused("device", "The enrolment did not finish; enrol this device again.", code="waiting_for_approval")
+    return data

@@ -1,0 +1,173 @@
+"""What was filed on this device and is the device's until the server has acknowledged it.
+
+A row is a report version: what the person wrote, the readers that they were shown, their answers to duties, and from
+sealing on the exact bytes that are pushed until they are answered.
+
+> INVARIANT: nothing but the author's own withdrawal removes an unsent row; no change of access, version or clock does.
+> INVARIANT: a sealed item is pushed byte for byte until it is answered; only `stale_directory` seals it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from sluss_client.store import Store
+from sluss_schemas.sync import MAX_PUSH_BYTES, MAX_PUSH_ITEMS
+
+_SPACE: Final = "outbox"
+_PENDING: Final = "pending"
+_ITEMS: Final = "item"
+_ENVELOPE_BYTES: Final = 1024
+
+
+class State(StrEnum):
+    """Where a row stands."""
+
+    FILED = "filed"
+    SEALED = "sealed"
+    SENT = "sent"
+    QUARANTINED = "quarantined"
+    REFUSED = "refused"
+
+
+WAITING: Final = frozenset({State.FILED, State.SEALED, State.REFUSED})
+"""Not acknowledged: on this device alone."""
+
+
+class Shown(msgspec.Struct, frozen=True, array_like=True):
+    """One audience that the author was shown, and the slots that it would get."""
+
+    audience: str
+    slots: int
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """One report version in the outbox.
+
+    `number` orders rows as they were filed; `values` are the form's plain values as MessagePack; `parents` are digests,
+    and `after` says that the version before it, in this outbox, is the parent and has yet to be sealed.
+    `duties` are the author's answers by code, `due` the duties that the form put.
+    """
+
+    report_id: bytes
+    version: int
+    number: int
+    kind: int
+    values: bytes
+    filed_at: int
+    shown: tuple[Shown, ...]
+    duties: tuple[tuple[str, str], ...] = ()
+    due: tuple[str, ...] = ()
+    parents: tuple[bytes, ...] = ()
+    after: bool = False
+    state: State = State.FILED
+    reason: str | None = None
+    field: str | None = None
+    digest: bytes | None = None
+    section_keys: tuple[tuple[int, bytes], ...] = ()
+    sealed_at: int | None = None
+    outcome: str | None = None
+    receipt: bytes | None = None
+    receipt_signature: bytes | None = None
+    answered_at: int | None = None
+
+    @property
+    def key(self) -> bytes:
+        """The row's key in the store."""
+        return row_key(self.report_id, self.version)
+
+
+def row_key(report_id: bytes, version: int) -> bytes:
+    """Return the key of a version's row."""
+    return report_id + version.to_bytes(4, "big")
+
+
+class Outbox:
+    """The rows, over the store."""
+
+    def __init__(self, store: Store) -> None:
+        """Count on from the last row."""
+        self._store = store
+        self._last = max((row.number for row in self.rows()), default=0)
+
+    def next_number(self) -> int:
+        """Return the number of the next row."""
+        self._last += 1
+        return self._last
+
+    def save(self, row: Row, item: bytes | None = None) -> None:
+        """Write a row, with the sealed item where it was just sealed; durable when the transaction has ended.
+
+        Items stand apart because they are large, and so does what waits: a sync looks at what there is to do and not
+        at years of work.
+        """
+        with self._store.transaction():
+            self._store.put(_SPACE, row.key, msgspec.msgpack.encode(row))
+            if item is not None:
+                self._store.put(_ITEMS, row.key, item)
+            if row.state in {State.FILED, State.SEALED}:
+                self._store.put(_PENDING, row.key, row.number.to_bytes(8, "big"))
+            else:
+                self._store.delete(_PENDING, row.key)
+
+    def item(self, row: Row) -> bytes:
+        """Return the sealed bytes of a row."""
+        return self._store.get(_ITEMS, row.key) or b""
+
+    def get(self, report_id: bytes, version: int) -> Row | None:
+        """Return a version's row, or None."""
+        data = self._store.get(_SPACE, row_key(report_id, version))
+        return None if data is None else msgspec.msgpack.decode(data, type=Row)
+
+    def head(self, report_id: bytes) -> Row | None:
+        """Return the latest version of a report in this outbox, or None."""
+        version, found = 1, None
+        # Versions of one author need not be contiguous here, but a gap means that a later one is in the replica.
+        while (row := self.get(report_id, version)) is not None:
+            version, found = version + 1, row
+        if found is not None:
+            return found
+        rows = [row for row in self.rows() if row.report_id == report_id]
+        return max(rows, key=lambda row: row.version, default=None)
+
+    def rows(self) -> list[Row]:
+        """Return every row in the order of filing."""
+        found = (msgspec.msgpack.decode(data, type=Row) for _, data in self._store.items(_SPACE))
+        return sorted(found, key=lambda row: row.number)
+
+    def pending(self) -> list[bytes]:
+        """Return the keys of rows to seal or push, in the order of filing."""
+        found = sorted((number, key) for key, number in self._store.items(_PENDING))
+        return [key for _, key in found]
+
+    def sealed_batches(self) -> Iterator[list[tuple[Row, bytes]]]:
+        """Yield what is sealed in pushes of at most 50 items and 1 MiB, in the order of filing."""
+        batch: list[tuple[Row, bytes]] = []
+        size = 0
+        for key in self.pending():
+            row = self.by_key(key)
+            if row.state is not State.SEALED:
+                continue
+            item = self.item(row)
+            if batch and (len(batch) == MAX_PUSH_ITEMS or size + len(item) > MAX_PUSH_BYTES - _ENVELOPE_BYTES):
+                yield batch
+                batch, size = [], 0
+            batch.append((row, item))
+            size += len(item)
+        if batch:
+            yield batch
+
+    def by_key(self, key: bytes) -> Row:
+        """Return the row of a key that `pending` gave."""
+        row = self.get(key[:-4], int.from_bytes(key[-4:], "big"))
+        if row is None:  # pragma: no cover - both are written in one transaction
+            raise KeyError(key.hex())
+        return row
+
+    def waiting(self) -> Iterator[Row]:
+        """Yield what the server has not acknowledged."""
+        return (row for row in self.rows() if row.state in WAITING)

@@ -1,0 +1,238 @@
+"""Opening: what a feed delivered goes in, what this person may read comes out.
+
+Everything is checked again: the group's signature, the seal's commitment, each section's digest, the author's own
+signature where it is given, and the policy, by the pack on this device.
+A malformed delivery raises `Alarm` and is kept out; it never takes the device down.
+Source: docs/protocol.md section 3.
+
+> INVARIANT: nothing is returned that the pack on this device does not open for the capacity in which it was received.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import msgspec
+
+from sluss_client import crypto
+from sluss_client.crypto import KemKey
+from sluss_client.sections import AuthorBrief, AuthorSection, author_ref
+from sluss_client.trust import Trust
+from sluss_schemas import disclosure, manifest
+from sluss_schemas import sync as wire
+from sluss_schemas.codec import decode
+from sluss_schemas.ids import KIND_SECRET, NO_GRANT, AgencyId, Digest, GrantId, Kid, ReportId, bitmap_of, slot, slots_of
+from sluss_schemas.policy import decide
+from sluss_schemas.policy.answers import Receiver
+from sluss_schemas.policy.model import Pack
+from sluss_schemas.problems import Invalid
+from sluss_schemas.replay import Device, Directory, EpochKeys
+from sluss_schemas.signing import verify
+
+_SITUATION = slot("SIT")
+_AUTHOR = slot("AUT")
+_AUTHOR_BRIEF = slot("AUT", brief=True)
+
+
+class Alarm(Exception):  # what the device raises with a registrar, not a program fault
+    """A delivery that the agencies' signatures do not support; `code` says what was wrong, without content."""
+
+    def __init__(self, code: str) -> None:
+        """Name the check that failed."""
+        self.code = code
+        super().__init__(code)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One delivery, checked and opened.
+
+    `slots` is what the seal holds and the pack allows; `function` and `named` say in which capacity it was received.
+    While the server holds a row back (`held`), only its manifest is known.
+    """
+
+    agency: AgencyId
+    report_id: ReportId
+    digest: Digest
+    version: int
+    manifest: bytes
+    kind: int
+    scene: int
+    grant: disclosure.Grant | None = None
+    function: str = "supervisors"
+    named: bool = False
+    held: bool = False
+    slots: int = 0
+    sections: dict[int, bytes] = field(default_factory=dict)
+
+
+def open_put(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Opened:
+    """Check and open one delivery.
+
+    Raises:
+        Alarm: with the name of the check that failed.
+
+    """
+    try:
+        return _open(put, keys, trust, now)
+    except Invalid as problem:
+        raise Alarm(problem.code) from problem
+    except crypto.CannotOpen:
+        raise Alarm("cannot_open") from None
+
+
+def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Opened:
+    document = manifest.read_manifest(put.manifest)
+    digest = manifest.digest_of(put.manifest)
+    owner = trust.agency(document.agency, now)
+    if owner is None:
+        raise Alarm("unknown_agency")
+    epoch = owner.by_sign_kid.get(Kid(document.signer_kid))
+    if epoch is None:
+        raise Alarm("unknown_signer")
+    verify(epoch.sign_key, put.signature, manifest.signature_message(digest))
+    scene = _scene(put, document)
+    grant = None if put.grant is None else _grant(put.grant, digest, owner)
+    report_id = ReportId(document.report_id)
+    found = Opened(owner.agency, report_id, digest, document.version, put.manifest, document.kind, scene, grant)
+    if put.seal is None:
+        return replace(found, held=True)
+    kid, secret, bitmap = _unseal(put, document, digest, grant, keys)
+    own = trust.own.by_kem_kid[kid]
+    function = trust.own.audiences[own.audience].function if isinstance(own, EpochKeys) else "field"
+    receiver = trust.receiver_of(trust.own_id, owner.agency, function, named=isinstance(own, Device))
+    pack = trust.pack(now)
+    sections = {}
+    may = _may(pack, document.kind, owner, receiver, grant)
+    for number, key in _section_keys(put, digest, secret, bitmap & may, grant):
+        sections[number] = _section(put, document, number, key)
+    kind = _true_kind(document.kind, sections)
+    if kind != document.kind:
+        # A secret kind: the server allowed the union of that owner's secret kinds, the device applies the sealed one.
+        may = _may(pack, kind, owner, receiver, grant)
+        sections = {number: data for number, data in sections.items() if may >> number & 1}
+    _check_author(document, sections, owner)
+    return replace(found, kind=kind, function=function, named=receiver.named, slots=bitmap & may, sections=sections)
+
+
+def _may(pack: Pack, kind: int, owner: Directory, receiver: Receiver, grant: disclosure.Grant | None) -> int:
+    got = decide.slots(pack, kind, owner.sector, receiver)
+    if grant is None:
+        return got.open | got.held
+    given = got.duties.get(grant.gateway, 0) | got.gateways.get(grant.gateway, 0)
+    if grant.gateway == disclosure.BASE_RELEASE:
+        given = got.open
+    return given & bitmap_of(grant.slots)
+
+
+def _scene(put: wire.Put, document: manifest.Manifest) -> int:
+    tier = put.tiers[0]
+    if tier is None:
+        return 0
+    if manifest.tier_digest(tier.salt, tier.tier) != document.facts[0]:
+        raise Alarm("facts_differ")
+    return decode(tuple[int], tier.tier, "facts")[0]
+
+
+def _grant(proof: wire.GrantProof, digest: Digest, owner: Directory) -> disclosure.Grant:
+    grant = disclosure.read_grant(proof.grant)
+    if grant.digest != digest:
+        raise Alarm("grant_of_another_report")
+    message = disclosure.signature_message(proof.grant)
+    # The grant may be signed in a later epoch than the report, so the owner's current group keys are tried.
+    for audience in owner.audiences.values():
+        for epoch in reversed(audience.epochs):
+            try:
+                verify(epoch.sign_key, proof.signature, message)
+            except Invalid:
+                continue
+            return grant
+    raise Alarm("bad_grant_signature")
+
+
+def _unseal(
+    put: wire.Put,
+    document: manifest.Manifest,
+    digest: Digest,
+    grant: disclosure.Grant | None,
+    keys: dict[Kid, KemKey],
+) -> tuple[Kid, bytes, int]:
+    grant_id = NO_GRANT if grant is None else GrantId(grant.grant_id)
+    candidates: Iterable[bytes] = (
+        (recipient.kid for recipient in document.recipients) if grant is None else grant.receivers
+    )
+    for kid in candidates:
+        key = keys.get(Kid(kid))
+        if key is None:
+            continue
+        try:
+            message = key.open(put.seal or b"", manifest.seal_info(digest, Kid(kid), grant_id))
+        except crypto.CannotOpen:
+            continue
+        if len(message) != crypto.KEY_BYTES + 2:
+            raise Alarm("malformed_seal")
+        secret, bitmap = message[: crypto.KEY_BYTES], int.from_bytes(message[crypto.KEY_BYTES :], "big")
+        if grant is None:
+            promised = next(one.commitment for one in document.recipients if one.kid == kid)
+            if manifest.commitment(secret, bitmap) != promised:
+                raise Alarm("commitment_differs")
+        elif bitmap & ~bitmap_of(grant.slots):
+            raise Alarm("wider_than_the_grant")
+        return Kid(kid), secret, bitmap
+    raise crypto.CannotOpen
+
+
+def _section_keys(
+    put: wire.Put, digest: Digest, secret: bytes, bitmap: int, grant: disclosure.Grant | None
+) -> Iterable[tuple[int, bytes]]:
+    grant_id = NO_GRANT if grant is None else GrantId(grant.grant_id)
+    wraps = {one.slot: one.wrap for one in put.wraps}
+    for number in slots_of(bitmap):
+        if number not in wraps:
+            # Promised, allowed by the pack on this device, and not delivered.
+            raise Alarm("withheld")
+        yield number, crypto.unwrap(secret, manifest.wrap_info(digest, number, grant_id), wraps[number])
+
+
+def _section(put: wire.Put, document: manifest.Manifest, number: int, key: bytes) -> bytes:
+    section = next((one.section for one in put.sections if one.slot == number), None)
+    if section is None:
+        raise Alarm("withheld")
+    if hashlib.sha256(section).digest() != document.slots[number]:
+        raise Alarm("section_differs")
+    context = manifest.section_context(ReportId(document.report_id), document.author_ref, document.version, number)
+    return crypto.decrypt_section(key, context, section)
+
+
+def _true_kind(kind: int, sections: dict[int, bytes]) -> int:
+    data = sections.get(_SITUATION) or sections.get(_SITUATION + 1)
+    if data is None:
+        return kind
+    try:
+        array = msgspec.msgpack.decode(data)
+    except msgspec.DecodeError:
+        raise Alarm("malformed_section") from None
+    if not isinstance(array, list) or not array or not isinstance(array[0], int):
+        raise Alarm("malformed_section")
+    if kind not in {KIND_SECRET, array[0]}:
+        raise Alarm("kind_differs")
+    return array[0]
+
+
+def _check_author(document: manifest.Manifest, sections: dict[int, bytes], owner: Directory) -> None:
+    """Check that the author is who the section says, with a device of that person, under the registered alias."""
+    named = {person.alias for person in owner.persons.values()}
+    if (data := sections.get(_AUTHOR_BRIEF)) is not None and decode(AuthorBrief, data, "author").alias not in named:
+        raise Alarm("unknown_author")
+    if (data := sections.get(_AUTHOR)) is None:
+        return
+    section = decode(AuthorSection, data, "author")
+    device = owner.devices.get(Kid(section.device))
+    person = None if device is None else owner.persons.get(device.person)
+    if device is None or person is None or person.person != section.person or person.alias != section.alias:
+        raise Alarm("unknown_author")
+    if author_ref(section.salt, device.kid) != document.author_ref:
+        raise Alarm("another_author")
+    verify(device.sign_key, section.signature, manifest.author_message(document), "author")

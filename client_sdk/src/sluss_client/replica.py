@@ -1,0 +1,91 @@
+"""What this device has received, as opened when it arrived; changed only by what the server answers.
+
+A row is a report with its versions, and per version the feeds through which it is held.
+When the last feed is gone the version is gone.
+
+> INVARIANT: what cannot be read under the pack was never written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from sluss_client.store import Store
+
+_SPACE: Final = "replica"
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """One way in which a version is held: through a feed, by a base seal or by a grant.
+
+    `slots` is what the seal opened; `function` and `named` say in which capacity; `gateway` is empty for a base seal;
+    `held` means that the server keeps the seal back until the row is opened for a task or a reason.
+    """
+
+    feed: bytes
+    function: str
+    named: bool
+    slots: int
+    held: bool = False
+    grant: bytes = b""
+    gateway: str = ""
+    not_after: int | None = None
+
+
+class Version(msgspec.Struct, frozen=True, array_like=True):
+    """One received version: its manifest and what could be opened of it."""
+
+    digest: bytes
+    version: int
+    manifest: bytes
+    kind: int
+    sections: tuple[tuple[int, bytes], ...]
+    holds: tuple[Hold, ...]
+    scene: int
+    received_at: int
+
+
+class Received(msgspec.Struct, frozen=True, array_like=True):
+    """A report as this device holds it."""
+
+    report_id: bytes
+    agency: bytes
+    versions: tuple[Version, ...]
+
+    def heads(self) -> tuple[Version, ...]:
+        """Return the versions that no held version follows; more than one means a fork."""
+        top = max(version.version for version in self.versions)
+        return tuple(version for version in self.versions if version.version == top)
+
+
+class Replica:
+    """The rows, over the store."""
+
+    def __init__(self, store: Store) -> None:
+        """Read nothing yet."""
+        self._store = store
+
+    def get(self, report_id: bytes) -> Received | None:
+        """Return a report, or None."""
+        data = self._store.get(_SPACE, report_id)
+        return None if data is None else msgspec.msgpack.decode(data, type=Received)
+
+    def save(self, reports: list[Received]) -> None:
+        """Write reports; one without versions is removed."""
+        keep = [(one.report_id, msgspec.msgpack.encode(one)) for one in reports if one.versions]
+        if keep:
+            self._store.put_all(_SPACE, keep)
+        for one in reports:
+            if not one.versions:
+                self._store.delete(_SPACE, one.report_id)
+
+    def reports(self) -> Iterator[Received]:
+        """Yield every report held."""
+        return (msgspec.msgpack.decode(data, type=Received) for _, data in self._store.items(_SPACE))
+
+    def count(self) -> int:
+        """Return how many reports are held."""
+        return self._store.count(_SPACE)

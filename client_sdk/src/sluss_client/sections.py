@@ -1,0 +1,54 @@
+"""The author section, and the plaintext of sections as arrays.
+
+The other sections come from the form; this one is made by the device, because it says who and with what.
+Source: docs/protocol.md section 3.
+
+> INVARIANT: nobody outside the own agency is given more of an author than function and alias, unless a cell says so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from sluss_client import crypto
+from sluss_schemas.codec import Document, encode
+from sluss_schemas.ids import Kid, PersonId
+from sluss_schemas.manifest import Bytes32, Bytes64, Id16, UnixTime
+
+
+class AuthorSection(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The full author section: who, with which device, signed; `extra` is what a form moved here."""
+
+    function: str
+    alias: str
+    person: Id16
+    device: Id16
+    salt: Bytes32
+    signature: Bytes64
+    recorded_at: UnixTime
+    extra: msgspec.Raw
+
+
+class AuthorBrief(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What other agencies get: a function and a stable alias."""
+
+    function: Annotated[str, Meta(max_length=32)]
+    alias: Annotated[str, Meta(max_length=32)]
+
+
+def author_ref(salt: bytes, device: Kid) -> bytes:
+    """Return the 16 bytes by which the manifest refers to its author without naming them."""
+    return crypto.mac(salt, device)[:16]
+
+
+def contributor(count_key: bytes, person: PersonId, iso_week: str) -> bytes:
+    """Return the 8 bytes by which one person's reports of one week can be told to be one person's."""
+    return crypto.mac(count_key, person + iso_week.encode())[:8]
+
+
+def plaintext(array: object) -> bytes:
+    """Return the plaintext of a section's array."""
+    return encode(array)

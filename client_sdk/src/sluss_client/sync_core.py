@@ -1,0 +1,126 @@
+"""The steps of a sync that need no network, no file and no clock: values in, values out.
+
+Source: docs/protocol.md section 6.
+
+> INVARIANT: a version is held as long as one feed holds it, and not a moment longer.
+> INVARIANT: no answer of a server removes an outbox row.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sluss_client.outbox import Row, State
+from sluss_client.reading import Opened
+from sluss_client.replica import Hold, Received, Version
+from sluss_schemas import sync as wire
+
+
+def hold_of(opened: Opened, feed: bytes) -> Hold:
+    """Return how a delivery is held."""
+    grant = opened.grant
+    return Hold(
+        feed,
+        opened.function,
+        opened.named,
+        opened.slots,
+        opened.held,
+        b"" if grant is None else grant.grant_id,
+        "" if grant is None else grant.gateway,
+        None if grant is None else grant.not_after,
+    )
+
+
+def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Received:
+    """Return a report with one delivery taken in; delivered twice is the same as once."""
+    received = before or Received(opened.report_id, opened.agency, ())
+    hold = hold_of(opened, feed)
+    old = next((one for one in received.versions if one.digest == opened.digest), None)
+    if old is None:
+        version = Version(
+            opened.digest,
+            opened.version,
+            opened.manifest,
+            opened.kind,
+            tuple(sorted(opened.sections.items())),
+            (hold,),
+            opened.scene,
+            now,
+        )
+    else:
+        others = tuple(one for one in old.holds if (one.feed, one.grant) != (hold.feed, hold.grant))
+        version = msgspec.structs.replace(
+            old,
+            kind=opened.kind or old.kind,
+            sections=tuple(sorted({**dict(old.sections), **opened.sections}.items())),
+            holds=(*others, hold),
+            scene=opened.scene or old.scene,
+        )
+    kept = tuple(one for one in received.versions if one.digest != opened.digest)
+    versions = tuple(sorted((*kept, version), key=lambda one: (one.version, one.digest)))
+    return msgspec.structs.replace(received, versions=versions)
+
+
+def drop(received: Received, feed: bytes, digest: bytes | None = None) -> Received:
+    """Return a report without what was held through a feed: one version, or all of them when the feed is closed."""
+    versions = []
+    for version in received.versions:
+        if digest is not None and version.digest != digest:
+            versions.append(version)
+            continue
+        holds = tuple(hold for hold in version.holds if hold.feed != feed)
+        if holds:
+            versions.append(_narrowed(version, holds))
+    return msgspec.structs.replace(received, versions=tuple(versions))
+
+
+def erase(received: Received, digest: bytes) -> Received:
+    """Return a report without one version, however it was held."""
+    versions = tuple(one for one in received.versions if one.digest != digest)
+    return msgspec.structs.replace(received, versions=versions)
+
+
+def expire(received: Received, now: int) -> Received:
+    """Return a report without what grants that have ended gave."""
+    versions = []
+    for version in received.versions:
+        holds = tuple(hold for hold in version.holds if hold.not_after is None or now < hold.not_after)
+        if holds == version.holds:
+            versions.append(version)
+        elif holds:
+            versions.append(_narrowed(version, holds))
+    return msgspec.structs.replace(received, versions=tuple(versions))
+
+
+def _narrowed(version: Version, holds: tuple[Hold, ...]) -> Version:
+    left = 0
+    for hold in holds:
+        left |= hold.slots
+    sections = tuple((number, data) for number, data in version.sections if left >> number & 1)
+    return msgspec.structs.replace(version, holds=holds, sections=sections)
+
+
+def answered(row: Row, outcome: wire.Outcome, now: int) -> Row:
+    """Return an outbox row after the server's answer to it."""
+    code = outcome.outcome
+    if code is wire.OutcomeCode.RETRY:
+        return row
+    if code is wire.OutcomeCode.STALE_DIRECTORY:
+        # The one answer that permits sealing again, to the members of now.
+        return msgspec.structs.replace(row, state=State.FILED, digest=None, section_keys=())
+    if code is wire.OutcomeCode.QUARANTINED:
+        state = State.QUARANTINED
+    elif code in wire.STORED or code is wire.OutcomeCode.GONE:
+        state = State.SENT
+    else:
+        state = State.REFUSED
+    return msgspec.structs.replace(
+        row,
+        state=state,
+        reason=outcome.reason or (str(code) if state is State.REFUSED else None),
+        field=outcome.field,
+        outcome=str(code),
+        receipt=outcome.receipt,
+        receipt_signature=outcome.receipt_signature,
+        answered_at=now,
+    )
