@@ -1,0 +1,73 @@
+"""What a server may read of a report: closed codes and small integers, and only those that the pack names.
+
+For: the two tiers of facts.
+Refuses: a fact that the form does not declare as one (`pack_refused`), so no pack can make a text or a name countable.
+
+> INVARIANT: a fact is an integer, a list of integers, or nothing.
+
+Source: docs/protocol.md section 3, docs/secrecy-rules.md ("Facts").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sluss_schemas.codes import CodeLists, number
+from sluss_schemas.forms.base import Field, Form, field_named
+from sluss_schemas.forms.drugs import MarketNote
+from sluss_schemas.ids import Sector, kind_code
+from sluss_schemas.policy.model import Pack
+from sluss_schemas.problems import Invalid
+
+SCENE: Final = "scene"
+TIMES: Final = frozenset({"hour", "daypart", "day", "week"})
+"""Words among a kind's facts that stand for the manifest's time."""
+
+Fact = int | list[int] | None
+
+
+def facts(
+    form: Form, pack: Pack, scene_numbers: Mapping[str, int], *, owner: Sector | None = None
+) -> tuple[list[int] | None, list[Fact] | None]:
+    """Return tier 0, `[scene number]`, and the coded values of tier 1 in the order of the pack's facts.
+
+    Tier 0 is None where the pack names no scene fact or the report has no scene.
+    Tier 1 is None where the pack names no fact at all, so not even a time; a value that was not given is None.
+    With `owner`, a scene that this owner names to nobody else gives no tier 0.
+
+    Raises:
+        Invalid: `unknown_scene`; `unknown_code`; `pack_refused` for a fact that the form does not have.
+
+    """
+    named = pack.kinds[form.KIND].facts
+    if not named:
+        return None, None
+    values = [_fact(form, name, pack.codes) for name in fact_names(form.KIND, pack)]
+    nameless = isinstance(form, MarketNote) and owner in MarketNote.NO_SCENE_FROM
+    if SCENE not in named or form.scene is None or nameless:
+        return None, values
+    scene = scene_numbers.get(form.scene)
+    if scene is None:
+        raise Invalid("unknown_scene", "scene")
+    return [scene], values
+
+
+def fact_names(kind: int, pack: Pack) -> tuple[str, ...]:
+    """Return the names of tier 1's coded values, in their order."""
+    return tuple(name for name in pack.kinds[kind].facts if name != SCENE and name not in TIMES)
+
+
+def _fact(form: Form, name: str, lists: CodeLists) -> Fact:
+    field = field_named(type(form), name)
+    if field is None or not field.fact:
+        raise Invalid("pack_refused", f"{kind_code(form.KIND)}.facts.{name}", "Name only facts that the form declares.")
+    return _numbers(field, getattr(form, name), lists)
+
+
+def _numbers(field: Field, value: object, lists: CodeLists) -> Fact:
+    if isinstance(value, list):
+        return sorted(number(lists, field.codes, code, field.name) for code in value)
+    if isinstance(value, str):
+        return number(lists, field.codes, value, field.name)
+    return int(value) if isinstance(value, int) else None

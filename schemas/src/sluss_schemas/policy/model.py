@@ -1,0 +1,216 @@
+"""What a policy pack is once it has been read: frozen data that every decision is made from.
+
+For: naming the parts of a pack, and looking one up.
+Refuses: nothing and decides nothing; `pack.py` reads and checks, `decide.py` decides.
+
+> INVARIANT: nothing here changes after it was made, so a digest names one set of decisions for ever.
+
+Source: docs/secrecy-rules.md B4 and B5.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from sluss_schemas.ids import Column, Compartment, Digest, Function, Sector
+from sluss_schemas.policy.cells import Cell, PackRefused, rule_id
+
+Precision = Literal["hour", "daypart", "day", "week"]
+PRECISIONS: tuple[Precision, ...] = ("hour", "daypart", "day", "week")
+"""From finest to coarsest."""
+Lifts = Literal["full", "scene", "none"]
+CellKey = tuple[int, Sector, Compartment, Column]
+RowKey = tuple[Sector, Compartment, Column]
+
+
+class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A text in both languages."""
+
+    en: str
+    sv: str
+
+
+class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A precondition that the person who decides must affirm, and what it asks."""
+
+    __test__ = False  # the test runner would otherwise take the name for a test class
+
+    code: str
+    en: str
+    sv: str
+
+
+class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One entry of a closed code list: its number on the wire and what people read."""
+
+    n: int
+    en: str
+    sv: str
+
+
+class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A legal ground on which a closed cell may open (docs/secrecy-rules.md B4).
+
+    Attributes:
+        code: `L01` to `L22`.
+        en: name in English.
+        sv: name in Swedish.
+        law: the statutes.
+        decides: the function of the owner that may decide.
+        owners: sectors whose data the ground is about.
+        receivers: sectors that may receive on it.
+        receiver_function: the function of the receiving agency that gets it.
+        receiver_fallback: the function that gets it where the receiving agency has no such function.
+        receiver_authority: whether the receiver must be a public authority.
+        tests: what must be affirmed in writing, each by its code.
+        max_hours: the longest time that a grant may last; None where the ground sets none.
+        duty: whether the statute obliges instead of permitting.
+        at_filing: whether the author may send when filing, without anybody's decision.
+        approval: who must agree besides the one that decides.
+        review_hours: within how many hours a decision must be looked at afterwards.
+        lifts: at what precision situation and place follow a grant about a person.
+        held: whether it is the own agency's supervision, for which the key exists but is held back.
+        status: `V` checked against the statute's text, `M` yet to be checked.
+
+    """
+
+    code: str = ""
+    en: str
+    sv: str
+    law: tuple[str, ...]
+    decides: Function
+    owners: tuple[Sector, ...]
+    receivers: tuple[Sector, ...]
+    receiver_function: Function = "field"
+    receiver_fallback: Function | None = None
+    receiver_authority: bool = False
+    tests: tuple[Test, ...]
+    max_hours: int | None = None
+    duty: bool = False
+    at_filing: bool = False
+    approval: Literal["none", "supervisors", "legal_officer"] = "none"
+    review_hours: int | None = None
+    lifts: Lifts = "none"
+    held: bool = False
+    status: Literal["V", "M"]
+
+
+class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kind of report.
+
+    Attributes:
+        number: 1 to 19.
+        name: stable name, for instance `order_incident`.
+        en: label in English.
+        sv: label in Swedish.
+        owners: sectors that file it.
+        clear: whether the kind stands in clear; False where its existence is itself secret.
+        counted: whether aggregates may count it.
+        case_staff: whether `O` means the author and named staff, by device, not the field audience.
+        whole_field: compartments that go to the whole own field audience in spite of `case_staff`.
+        author_to_supervisors: set, with the reason, where the author section goes to the own supervisors
+            though its cell is `X`.
+        duty_itself: whether such a report is itself what the duty asks for, so that it is always due.
+        facts: names of the coded facts that the server may read.
+        precision: how coarse the manifest's time is, per owner.
+
+    """
+
+    number: int = 0
+    name: str
+    en: str
+    sv: str
+    owners: tuple[Sector, ...]
+    clear: bool = True
+    counted: bool = True
+    case_staff: bool = False
+    whole_field: tuple[Compartment, ...] = ()
+    author_to_supervisors: Label | None = None
+    duty_itself: bool = False
+    facts: tuple[str, ...]
+    precision: dict[Sector, Precision] = {}
+
+    def time_fact(self, owner: Sector) -> Precision | None:
+        """Return how finely the server may read the time: the coarser of the fact and the owner's precision."""
+        named = [each for each in PRECISIONS if each in self.facts]
+        return max((*named, self.precision[owner]), key=PRECISIONS.index) if named else None
+
+    def coded_facts(self) -> tuple[str, ...]:
+        """Return the facts besides scene and time, in their order in tier 1."""
+        return tuple(fact for fact in self.facts if fact != "scene" and fact not in PRECISIONS)
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The pack's numbers and switches (docs/secrecy-rules.md, end of B4)."""
+
+    under21_age: int
+    child_age: int
+    criminal_age: int
+    consent_age: int
+    guardian_below: int
+    min_penalty_months: int
+    min_penalty_months_attempt: int
+    safety_ttl_h: int
+    breakglass_ttl_h: int
+    lease_gateway_h: int
+    lease_across_h: int
+    lease_within_h: int
+    k: int
+    k_sensitive: int
+    outreach_delay_days: int
+    soc_15a: bool
+    guards_mandated_reporter_from: date
+    migration_authority_audience: Literal["none"]
+    history: dict[Function, Literal["full", "from_join"]]
+    retention_sealed_own_days: int
+    quarantine_closed_epoch_days: int
+
+
+class Pack(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy pack, complete: the decision for every kind, owner, compartment and column.
+
+    Attributes:
+        digest: SHA-256 of the file's bytes; what documents and grants name.
+        base: the rows of each owner before any override, under which an agency's own pack may not go.
+        cells: every cell, by kind, owner, compartment and column.
+        codes: code lists by name, where the pack carries them.
+
+    """
+
+    id: str
+    jurisdiction: str
+    valid_from: date
+    zone: str
+    notice: Label
+    partnership: tuple[str, ...]
+    authorities: tuple[Sector, ...]
+    digest: Digest
+    parameters: Parameters
+    gateways: dict[str, Gateway]
+    kinds: dict[int, Kind]
+    base: dict[RowKey, Cell]
+    cells: dict[CellKey, Cell]
+    codes: dict[str, dict[str, Code]]
+
+    def cell(self, kind: int, owner: Sector, compartment: Compartment, column: Column) -> Cell:
+        """Return one cell.
+
+        Raises:
+            PackRefused: the pack has no such cell, for instance because the owner does not file the kind.
+
+        """
+        found = self.cells.get((kind, owner, compartment, column))
+        if found is None:
+            raise PackRefused(rule_id(kind, owner, compartment, column), "The pack has no such cell.")
+        return found
+
+    def kind_named(self, name: str) -> Kind | None:
+        """Return the kind called `order_incident`, or None."""
+        return next((kind for kind in self.kinds.values() if kind.name == name), None)
+
+    def clear_kind(self, kind: int) -> int:
+        """Return the kind that the manifest shows: 0 where the kind's existence is secret."""
+        return kind if self.kinds[kind].clear else 0
