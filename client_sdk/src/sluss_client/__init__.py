@@ -9,7 +9,8 @@ async with await Device.open(path, passphrase) as device:
 Source: docs/contract.md.
 """
 
-from sluss_client.device import Device, SyncResult
+from sluss_client.answers import SyncResult
+from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Offline, Refused, SlussError, StoreError, Untrusted
 from sluss_client.report import Author, Report
 from sluss_schemas import forms

@@ -13,93 +13,29 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Self
 
 import msgspec
 
-from sluss_client import casework, filing, registrar, views
+from sluss_client import casework, registrar, saving, views
 from sluss_client import sync as driver
+from sluss_client.answers import Colleague, Duty, Held, ReaderRow, SyncResult, Waiting
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.keys import DeviceKeys, DeviceSeeds
 from sluss_client.local import Config, Local
-from sluss_client.outbox import WAITING, Row, Shown, State
+from sluss_client.outbox import WAITING, State
 from sluss_client.report import Report
 from sluss_client.store import Store
 from sluss_client.sync import Progress
 from sluss_client.transport import Transport
-from sluss_client.trust import Reachable, local_day
-from sluss_client.views import Held
 from sluss_schemas import forms
 from sluss_schemas import sync as wire
-from sluss_schemas.ids import COMPARTMENTS, Function, PersonId, ReportId, slot
+from sluss_schemas.ids import Function, PersonId, ReportId
 from sluss_schemas.invitation import Code, read_code
 from sluss_schemas.policy.model import Pack
-from sluss_schemas.policy.readers import AgencyView, duties_due, readers
 from sluss_schemas.problems import CATALOGUE
-
-_ANSWERS: Final = frozenset({"send", "no"})
-_SOURCE: Final = "source"
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """What one sync did, in numbers of report versions; `waiting` are on this device alone, `alarms` were kept out."""
-
-    sent: int
-    received: int
-    dropped: int
-    quarantined: int
-    waiting: int
-    alarms: int
-
-
-class ReaderRow(NamedTuple):
-    """One compartment that one audience will read, and the rule behind it."""
-
-    audience: str
-    compartment: str
-    form: str
-    rule: str
-    reason: str
-    law: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A version that the server has not acknowledged; `reason` is a problem code where it refused."""
-
-    report_id: ReportId
-    kind: str
-    version: int
-    state: str
-    filed_at: int
-    reason: str | None
-    field: str | None
-    say: str
-
-
-@dataclass(frozen=True, slots=True)
-class Duty:
-    """A duty that the form put to the author and that nobody has answered yet."""
-
-    report_id: ReportId
-    version: int
-    code: str
-    name: str
-    since: int
-
-
-@dataclass(frozen=True, slots=True)
-class Colleague:
-    """A person of the partnership as the directories know them: an alias, never a name."""
-
-    id: PersonId
-    alias: str
-    agency: str
-    functions: tuple[str, ...]
 
 
 class Device:
@@ -253,9 +189,10 @@ class Device:
             StoreError: `disk_full`; what was saved before is safe.
 
         """
-        if source is not None and (known := self._local.store.get(_SOURCE, source.encode())) is not None:
+        if source is not None and (known := self._local.store.get(saving.SOURCE, source.encode())) is not None:
             return self.get(ReportId(known[:16]))
-        return self._save(form, ReportId(os.urandom(16)), 1, duties or {}, source=source)
+        version = saving.Version(ReportId(os.urandom(16)), 1)
+        return saving.save(self._local, form, version, duties or {}, source=source, now=self.now())
 
     async def amend(
         self,
@@ -274,99 +211,15 @@ class Device:
 
         """
         wanted = views.as_id(report_id)
-        if source is not None and self._local.store.get(_SOURCE, source.encode()) is not None:
+        if source is not None and self._local.store.get(saving.SOURCE, source.encode()) is not None:
             return self.get(wanted)
-        row, received = self._local.outbox.head(wanted), self._local.replica.get(wanted)
-        heads = () if received is None else received.heads()
-        if row is None and not heads:
-            raise NotFound("report_id")
-        form = self._form_of(wanted)
+        form = saving.form_of(self._local, wanted, self.now())
         for name in changes:
             if name not in form.__struct_fields__:
                 raise Invalid("unknown_field", name)
         changed = msgspec.structs.replace(form, **changes)
-        top = max([row.version if row else 0, *(head.version for head in heads)])
-        after = row is not None and row.version == top and row.digest is None
-        parents: tuple[bytes, ...] = ()
-        if not after:
-            digests = {head.digest for head in heads if head.version == top}
-            digests |= {row.digest} if row is not None and row.version == top and row.digest else set()
-            parents = tuple(sorted(digests))
-        return self._save(changed, wanted, top + 1, duties or {}, source=source, parents=parents, after=after)
-
-    def _save(
-        self,
-        form: forms.Form,
-        report_id: ReportId,
-        version: int,
-        duties: Mapping[str, str],
-        *,
-        source: str | None,
-        parents: tuple[bytes, ...] = (),
-        after: bool = False,
-    ) -> Report:
-        local, now = self._local, self.now()
-        person, pack, owner = local.person, self._pack(), local.trust.own.sector
-        forms.check(
-            form, owner=owner, now=views.moment(now, pack), scenes=set(local.trust.scene_numbers(now)), pack=pack
-        )
-        if form.scene is not None and not person.at_scene(local.trust.scene_numbers(now)[form.scene]):
-            raise Invalid("unknown_scene", "scene", "You are not assigned to this scene; choose one of yours.")
-        filled = filing.filled_slots(form, owner, pack)
-        offered, due = self._duties(form, filled, pack)
-        for code, answer in duties.items():
-            if code not in offered or answer not in _ANSWERS:
-                raise Invalid("unknown_duty", f"duties.{code}")
-        shown = filing.shown_readers(local.trust, pack, form, filled, now)
-        row = Row(
-            report_id=report_id,
-            version=version,
-            number=local.outbox.next_number(),
-            kind=form.KIND,
-            values=msgspec.msgpack.encode(forms.to_values(form)),
-            filed_at=now,
-            shown=tuple(Shown(label, bits) for label, bits in sorted(shown.items())),
-            duties=tuple(sorted(duties.items())),
-            due=tuple(due),
-            parents=parents,
-            after=after,
-        )
-        with local.store.transaction():
-            local.outbox.save(row)
-            if source is not None:
-                local.store.put(_SOURCE, source.encode(), report_id)
-        return views.of_row(local, row, form, pack)
-
-    def _duties(self, form: forms.Form, filled: int, pack: Pack) -> tuple[list[str], list[str]]:
-        """Return the duties that the author may answer, and those among them that are due.
-
-        A duty about parts that this report leaves empty has nothing to tell.
-        """
-        local, now = self._local, self.now()
-        owner, day = local.trust.own.sector, local_day(int(form.observed_at.timestamp()), pack.zone)
-        agencies, own = self._agency_views(), local.trust.own.slug
-        # A duty uses the pack of the event; before the oldest pack none is due, but the author may still tell.
-        offered = [
-            code
-            for code in duties_due(pack, form.KIND, owner, agencies, max(day, pack.valid_from), own=own)
-            if any(
-                self._tells(pack, form, code, to, filled) for to in filing.duty_receiver(local.trust, pack, code, now)
-            )
-        ]
-        due = set(duties_due(pack, form.KIND, owner, agencies, day, own=own))
-        return offered, [code for code in offered if code in due]
-
-    def _tells(self, pack: Pack, form: forms.Form, code: str, to: Reachable, filled: int) -> bool:
-        owner = self._local.trust.own.sector
-        column = to.receiver.sector
-        cells = ((c, pack.cell(form.KIND, owner, c, column)) for c in COMPARTMENTS)
-        return any(code in cell.duties and filled >> slot(c) & 1 for c, cell in cells)
-
-    def _agency_views(self) -> list[AgencyView]:
-        return [
-            (chain.slug, chain.sector, tuple(audience.function for audience in chain.audiences.values()))
-            for chain in self._local.trust.agencies(self.now())
-        ]
+        version = saving.next_version(self._local, wanted)
+        return saving.save(self._local, changed, version, duties or {}, source=source, now=self.now())
 
     def readers(self, what: forms.Form | Report, duties: Mapping[str, str] | None = None) -> list[ReaderRow]:
         """Return who will read a form, or who was to read a report: the own agency first; no network.
@@ -376,29 +229,12 @@ class Device:
             Refused: `cannot_amend` for another agency's report, whose readers are not this agency's to know.
 
         """
-        local, pack = self._local, self._pack()
+        form = what
         if isinstance(what, Report):
-            row = local.outbox.head(what.id)
+            row = self._local.outbox.head(what.id)
             duties = dict(row.duties) if row is not None and duties is None else duties
-            form = self._form_of(what.id)
-        else:
-            form = what
-        owner = local.trust.own.sector
-        sent = [code for code, answer in (duties or {}).items() if answer == "send"]
-        filled = filing.filled_slots(form, owner, pack)
-        rows = readers(
-            pack,
-            form.KIND,
-            owner,
-            self._agency_views(),
-            own=local.trust.own.slug,
-            duties_sent=sent,
-            filled=[code for code in COMPARTMENTS if filled >> slot(code) & 1],
-        )
-        return [
-            ReaderRow(row.audience, row.compartment, row.form, row.rule_id, row.reason, "; ".join(row.law))
-            for row in rows
-        ]
+            form = saving.form_of(self._local, what.id, self.now())
+        return saving.readers_of(self._local, form, duties or {}, self.now())  # type: ignore[arg-type]  # a form by now
 
     def batch(self) -> AbstractContextManager[None]:
         """Make several `file` calls one durable step, for imports."""
@@ -427,17 +263,6 @@ class Device:
         if found is None:
             raise NotFound("report_id")
         return found
-
-    def _form_of(self, report_id: ReportId) -> forms.Form:
-        """Return the form of the latest version, which takes every filled part of it."""
-        row, received = self._local.outbox.head(report_id), self._local.replica.get(report_id)
-        top = max((version.version for version in received.versions), default=0) if received is not None else 0
-        if row is not None and row.version >= top:
-            return forms.make(row.kind, msgspec.msgpack.decode(row.values))
-        report = self.get(report_id)
-        if report.agency != self.agency or report.form_of("AUT") != "full":
-            raise Refused("report", code="cannot_amend")
-        return forms.rebuild(report.kind_number, report.full_arrays(), self._pack(), report.author_extra())
 
     def waiting(self) -> list[Waiting]:
         """Return what the server has not acknowledged, in the order of filing, with the reason where it refused."""
@@ -497,7 +322,8 @@ class Device:
             Refused: `waiting_for_approval`, `revoked_device`.
 
         """
-        tally = await driver.run(self._local, self._transport, progress)
+        register = self.registrar.work if registrar.Registrar.present(self._local) else None
+        tally = await driver.run(self._local, self._transport, progress, register)
         waiting = sum(row.state in WAITING for row in self._local.outbox.rows())
         return SyncResult(tally.sent, tally.received, tally.dropped, tally.quarantined, waiting, tally.alarms)
 

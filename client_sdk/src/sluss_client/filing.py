@@ -339,7 +339,7 @@ def _sealed(
 
 def _tiers(work: Sealable, moment: Moment) -> tuple[wire.Tier | None, wire.Tier | None]:
     author, trust, pack, now = moment.author, moment.trust, moment.pack, moment.now
-    scene, values = forms.facts(work.form, pack, trust.scene_numbers(now))
+    scene, values = forms.facts(work.form, pack, trust.scene_numbers(now), owner=trust.own.sector)
     first = None if scene is None else wire.Tier(crypto.random_key(), encode(scene))
     if values is None:
         return first, None

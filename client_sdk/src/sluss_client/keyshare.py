@@ -9,6 +9,7 @@ Source: docs/protocol.md section 1.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import msgspec
@@ -17,7 +18,6 @@ from sluss_client import crypto
 from sluss_client.crypto import KemKey, SignKey
 from sluss_client.keys import HeldEpoch, open_epoch, wrap_epoch
 from sluss_client.local import Local
-from sluss_client.registrar import proposal_message
 from sluss_client.transport import Transport
 from sluss_schemas import manifest
 from sluss_schemas import sync as wire
@@ -111,6 +111,12 @@ def propose(local: Local, audience: Audience) -> wire.EpochProposal:
         bytes(64),
     )
     return msgspec.structs.replace(bare, signature=local.keys.sign.sign(proposal_message(bare)))
+
+
+def proposal_message(proposal: wire.EpochProposal) -> bytes:
+    """Return what the maker of an epoch signs: everything in the proposal but the signature."""
+    bare = msgspec.structs.replace(proposal, signature=bytes(64))
+    return b"sluss/proposal" + hashlib.sha256(msgspec.msgpack.encode(bare)).digest()
 
 
 def missing(local: Local) -> list[str]:

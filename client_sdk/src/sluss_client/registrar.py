@@ -21,6 +21,7 @@ from sluss_client import crypto
 from sluss_client.crypto import SignKey
 from sluss_client.errors import Invalid, Refused
 from sluss_client.keys import DeviceKeys
+from sluss_client.keyshare import proposal_message
 from sluss_client.local import Local
 from sluss_client.transport import Transport
 from sluss_schemas import directory as d
@@ -362,12 +363,6 @@ class Registrar:
         while f"{_ALIAS[own.sector]}-{number}" in taken:
             number += 1
         return f"{_ALIAS[own.sector]}-{number}"
-
-
-def proposal_message(proposal: wire.EpochProposal) -> bytes:
-    """Return what the maker of an epoch signs: everything in the proposal but the signature."""
-    bare = msgspec.structs.replace(proposal, signature=bytes(64))
-    return b"sluss/proposal" + hashlib.sha256(msgspec.msgpack.encode(bare)).digest()
 
 
 def _proposed_by_member(proposal: wire.EpochProposal, own: Directory) -> bool:

@@ -9,7 +9,7 @@ Source: docs/protocol.md section 6.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,6 @@ from sluss_client import casework, filing, keyshare, reading, sync_core
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
-from sluss_client.registrar import Registrar
 from sluss_client.replica import Received
 from sluss_client.transport import Transport
 from sluss_schemas import forms
@@ -29,6 +28,8 @@ from sluss_schemas.signing import RECEIPT_LABEL, verify
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage (`seal`, `push`, `pull`), how many are done, and how many there are (0: not known)."""
+Register = Callable[[], Awaitable[bool]]
+"""A registrar's work; tells whether anything changed."""
 
 _ROUNDS: Final = 3
 _SEAL_AT_ONCE: Final = 50
@@ -49,8 +50,10 @@ def _silent(_stage: str, _done: int, _total: int) -> None:
     """Report to nobody."""
 
 
-async def run(local: Local, transport: Transport, progress: Progress | None = None) -> Tally:
-    """Sync once.
+async def run(
+    local: Local, transport: Transport, progress: Progress | None = None, register: Register | None = None
+) -> Tally:
+    """Sync once; on a registrar's device `register` approves and signs between directories and keys.
 
     Raises:
         Offline: no contact; whatever was done before stays done.
@@ -60,7 +63,7 @@ async def run(local: Local, transport: Transport, progress: Progress | None = No
     """
     tell = progress or _silent
     tally = Tally()
-    await _identities(local, transport)
+    await _identities(local, transport, register)
     await _push(local, transport, tally, tell)
     await casework.push(local, transport)
     await _pull(local, transport, tally, tell)
@@ -68,12 +71,12 @@ async def run(local: Local, transport: Transport, progress: Progress | None = No
     return tally
 
 
-async def _identities(local: Local, transport: Transport) -> None:
+async def _identities(local: Local, transport: Transport, register: Register | None) -> None:
     """Pull directories and keys; on a registrar's device approve and sign until nothing more follows."""
     await directories(local, transport)
     for _ in range(_ROUNDS):
         changed = await keyshare.exchange(local, transport)
-        if Registrar.present(local) and await Registrar(local, transport).work():
+        if register is not None and await register():
             await directories(local, transport)
             changed = True
         if not changed:

@@ -9,13 +9,13 @@ Source: docs/contract.md, "The SDK".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
 
+from sluss_client.answers import Held
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
 from sluss_client.replica import Hold, Received, Version
@@ -32,16 +32,6 @@ from sluss_schemas.replay import Directory
 
 _HOUR_S: Final = 3600
 _LOCKED: Final = Reason("", CATALOGUE["lease_ended"][1], code="lease_ended")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A row of the own agency that a supervisor may open for a task or a reason."""
-
-    report_id: ReportId
-    version: int
-    kind: str
-    time: int
 
 
 def as_id(report_id: ReportId | str) -> ReportId:
