@@ -234,7 +234,8 @@ def grant(
             (target.kid,),
             code,
             moment.pack.digest,
-            (),
+            # By answering "send" the author has attested what the duty presupposes; the form says so in words.
+            tuple(disclosure.Test(test.code, met=True) for test in moment.pack.gateways[code].tests),
             hashlib.sha256(b"").digest(),
             moment.now,
             None,
