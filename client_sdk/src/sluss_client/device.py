@@ -32,8 +32,9 @@ from sluss_client.sync import Progress
 from sluss_client.transport import Transport
 from sluss_schemas import forms
 from sluss_schemas import sync as wire
-from sluss_schemas.ids import Function, PersonId, ReportId
+from sluss_schemas.ids import Function, PersonId, ReportId, Sector
 from sluss_schemas.invitation import Code, read_code
+from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import CATALOGUE
 
@@ -144,6 +145,26 @@ class Device:
     def alias(self) -> str:
         """This person's alias."""
         return self._local.person.alias
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """This person's functions, in order."""
+        return self._local.person.functions
+
+    @property
+    def sector(self) -> Sector:
+        """The own agency's sector."""
+        return self._local.trust.own.sector
+
+    @property
+    def pack(self) -> Pack:
+        """The policy pack in force for the own agency."""
+        return self._pack()
+
+    def seen_by(self, agency: str) -> Receiver:
+        """Return how an agency that owns a report sees this device's person, for explaining a rule."""
+        function = self._local.person.functions[0]
+        return Receiver(self.sector, function, own=agency == self.agency)
 
     @property
     def person_id(self) -> PersonId:

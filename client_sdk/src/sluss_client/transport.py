@@ -125,6 +125,9 @@ class Transport:
             self._sign(request, body)
         try:
             response = await self._client.send(request)
+        except httpx2.ConnectError as error:
+            # No coverage is an ordinary state of a telephone: say so at once instead of trying for a while.
+            raise Offline("offline", self.server) from error
         except httpx2.TransportError as error:
             raise _TryAgain from error
         if response.status_code in _UNAVAILABLE:
