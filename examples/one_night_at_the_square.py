@@ -177,7 +177,7 @@ async def main() -> None:
         filed = await night(town)
         table = await morning(town, filed)
         # Wide enough to show every rule whole, also where the output is a file.
-        Console(width=max(console.width, 156), highlight=False).print(table)
+        Console(width=max(console.width, 176), highlight=False).print(table)
         say("", "SIT situation, PLC place, SUB person, CAR care, ENF enforcement, SAF safety, AUT author.")
         say("", "In full: the text. Reduced: coded facts alone. Closed: refused, the same whether filled or empty.")
         if arguments.exit:
