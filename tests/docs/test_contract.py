@@ -13,7 +13,7 @@ from sluss_schemas import sync
 from sluss_schemas.problems import CATALOGUE
 from sluss_schemas.sync import OutcomeCode
 from sluss_server import settings
-from sluss_server.http import openapi, routes
+from sluss_server.http import openapi
 
 
 def page(repository: Path, name: str) -> str:
