@@ -38,11 +38,8 @@ def test_every_problem_code_stands_in_the_contract_with_its_status_and_its_advic
 
 def test_every_endpoint_stands_in_the_contract_and_nothing_else(repository: Path) -> None:
     written = {(cells[0], cells[1].strip("`")) for cells in rows(page(repository, "contract.md"), "Endpoints")}
-    described = {
-        (method.upper(), path)
-        for path, methods in openapi.document(routes.ENDPOINTS, routes.PAGES)["paths"].items()
-        for method in methods
-    }
+    paths = openapi.document(ENDPOINTS, PAGES)["paths"]
+    described = {(method.upper(), path) for path, methods in paths.items() for method in methods}
     assert written == described
 
 
