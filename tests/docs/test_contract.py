@@ -14,6 +14,8 @@ from sluss_schemas.problems import CATALOGUE
 from sluss_schemas.sync import OutcomeCode
 from sluss_server import settings
 from sluss_server.http import openapi
+from sluss_server.http.endpoints import ENDPOINTS
+from sluss_server.http.routes import PAGES
 
 
 def page(repository: Path, name: str) -> str:

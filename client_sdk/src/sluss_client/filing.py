@@ -44,7 +44,6 @@ from sluss_schemas.ids import (
     slot,
     slots_of,
 )
-from sluss_schemas.policy import decide
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.replay import Person
@@ -115,11 +114,11 @@ def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: i
     owner = trust.own.sector
     shown = {}
     for reachable in trust.audiences(at):
-        got = decide.slots(pack, form.KIND, owner, reachable.receiver)
+        got = trust.slots(pack, form.KIND, owner, reachable.receiver)
         if bits := (got.open | got.held) & filled:
             shown[reachable.label] = bits
     if pack.kinds[form.KIND].case_staff:
-        named = decide.slots(pack, form.KIND, owner, Receiver(owner, "field", own=True, named=True))
+        named = trust.slots(pack, form.KIND, owner, Receiver(owner, "field", own=True, named=True))
         shown["named"] = named.open & filled
     return shown
 
@@ -293,12 +292,12 @@ def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[_Target]:
     targets = []
     for reachable in trust.audiences(now):
         epoch = reachable.audience.current
-        got = decide.slots(pack, kind, owner, reachable.receiver)
+        got = trust.slots(pack, kind, owner, reachable.receiver)
         bitmap = (got.open | got.held) & filled & work.shown.get(reachable.label, 0)
         if epoch is not None and bitmap:
             targets.append(_Target(epoch.kem_kid, epoch.kem_key, bitmap))
     named = Receiver(owner, "field", own=True, named=True)
-    bitmap = decide.slots(pack, kind, owner, named).open & filled & work.shown.get("named", 0)
+    bitmap = trust.slots(pack, kind, owner, named).open & filled & work.shown.get("named", 0)
     if pack.kinds[kind].case_staff and bitmap:
         people = {moment.author.person.person, *(PersonId(one) for one in getattr(work.form, "case_staff", ()))}
         devices = (device for person in people for device in trust.devices_of(person))
@@ -314,7 +313,7 @@ def _grant_targets(work: Sealable, moment: Moment, filled: int) -> tuple[list[tu
         sent = False
         for reachable in duty_receiver(trust, pack, code, now):
             epoch = reachable.audience.current
-            got = decide.slots(pack, work.form.KIND, trust.own.sector, reachable.receiver)
+            got = trust.slots(pack, work.form.KIND, trust.own.sector, reachable.receiver)
             bitmap = got.duties.get(code, 0) & filled
             if epoch is not None and bitmap:
                 found.append((code, _Target(epoch.kem_kid, epoch.kem_key, bitmap)))

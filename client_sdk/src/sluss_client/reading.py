@@ -24,9 +24,7 @@ from sluss_schemas import disclosure, manifest
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import KIND_SECRET, NO_GRANT, AgencyId, Digest, GrantId, Kid, ReportId, bitmap_of, slot, slots_of
-from sluss_schemas.policy import decide
-from sluss_schemas.policy.answers import Receiver
-from sluss_schemas.policy.model import Pack
+from sluss_schemas.policy.answers import Slots
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Device, Directory, EpochKeys
 from sluss_schemas.signing import verify
@@ -105,20 +103,20 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     receiver = trust.receiver_of(trust.own_id, owner.agency, function, named=isinstance(own, Device))
     pack = trust.pack(now)
     sections = {}
-    may = _may(pack, document.kind, owner, receiver, grant)
+    may = _may(trust.slots(pack, document.kind, owner.sector, receiver), grant)
     for number, key in _section_keys(put, digest, secret, bitmap & may, grant):
         sections[number] = _section(put, document, number, key)
     kind = _true_kind(document.kind, sections)
     if kind != document.kind:
         # A secret kind: the server allowed the union of that owner's secret kinds, the device applies the sealed one.
-        may = _may(pack, kind, owner, receiver, grant)
+        may = _may(trust.slots(pack, kind, owner.sector, receiver), grant)
         sections = {number: data for number, data in sections.items() if may >> number & 1}
     _check_author(document, sections, owner)
     return replace(found, kind=kind, function=function, named=receiver.named, slots=bitmap & may, sections=sections)
 
 
-def _may(pack: Pack, kind: int, owner: Directory, receiver: Receiver, grant: disclosure.Grant | None) -> int:
-    got = decide.slots(pack, kind, owner.sector, receiver)
+def _may(got: Slots, grant: disclosure.Grant | None) -> int:
+    """Return the slots that the pack opens for a base seal, or within a grant."""
     if grant is None:
         return got.open | got.held
     given = got.duties.get(grant.gateway, 0) | got.gateways.get(grant.gateway, 0)

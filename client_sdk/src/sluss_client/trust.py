@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 
 from sluss_client.errors import Untrusted
 from sluss_schemas import directory as d
-from sluss_schemas.ids import AgencyId, Kid, PersonId
+from sluss_schemas.ids import AgencyId, Kid, PersonId, Sector
 from sluss_schemas.manifest import Head
-from sluss_schemas.policy.answers import Receiver
+from sluss_schemas.policy import decide
+from sluss_schemas.policy.answers import Receiver, Slots
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import at as pack_at
 from sluss_schemas.policy.pack import builtin
@@ -47,6 +48,7 @@ class Trust:
         self._root = root_fingerprint
         self.chains: dict[AgencyId, Directory] = {}
         self._packs = builtin()
+        self._slots: dict[tuple[bytes, int, Sector, Receiver], Slots] = {}
 
     # taking in
 
@@ -149,6 +151,14 @@ class Trust:
         if not known:
             raise Untrusted("pack_refused", "pack", "Update this program: it lacks the pack in force.")
         return pack_at(tuple(known), local_day(at, known[0].zone))
+
+    def slots(self, pack: Pack, kind: int, owner: Sector, receiver: Receiver) -> Slots:
+        """Return `decide.slots`, remembered: the same four always give the same answer."""
+        key = (pack.digest, kind, owner, receiver)
+        found = self._slots.get(key)
+        if found is None:
+            found = self._slots[key] = decide.slots(pack, kind, owner, receiver)
+        return found
 
     def pack_by_digest(self, digest: bytes) -> Pack | None:
         """Return a pack by its digest, if this program has it."""

@@ -137,7 +137,7 @@ def _opens(local: Local, hold: Hold, kind: int, owner: Directory, pack: Pack) ->
     if hold.held:
         return 0
     receiver = local.trust.receiver_of(local.trust.own_id, owner.agency, hold.function, named=hold.named)
-    got = decide.slots(pack, kind, owner.sector, receiver)
+    got = local.trust.slots(pack, kind, owner.sector, receiver)
     if not hold.grant:
         return got.open | got.held
     if hold.gateway in got.duties:
