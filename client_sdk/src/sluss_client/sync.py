@@ -223,10 +223,12 @@ def _take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> b
             tally.dropped += purge.close(feed)
             local.forget_feed(feed)
         for page in answer.pages:
+            # A `drop` in the past is of no use: the `put` that it ended is delivered as a `skip`.
+            for entry in page.past:
+                _take_put(local, entry, page.position.feed, touched, tally, now=now)
             for entry in page.entries:
-                if entry.op is wire.Op.PUT and entry.put is not None:
-                    _take_put(local, entry, page.position.feed, touched, tally, now=now)
-                elif entry.op is wire.Op.DROP:
+                _take_put(local, entry, page.position.feed, touched, tally, now=now)
+                if entry.op is wire.Op.DROP:
                     tally.dropped += purge.drop(page.position.feed, entry.digest)
                 elif entry.op is wire.Op.ERASE:
                     tally.dropped += purge.erase(entry.digest)
@@ -239,7 +241,7 @@ def _take_put(
     local: Local, entry: wire.Entry, feed: bytes, touched: dict[bytes, Received], tally: Tally, *, now: int
 ) -> None:
     put = entry.put
-    if put is None:  # pragma: no cover - the caller has looked
+    if put is None or entry.op is not wire.Op.PUT:
         return
     try:
         opened = reading.open_put(put, local.ring.kems, local.trust, now)

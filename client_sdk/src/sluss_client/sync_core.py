@@ -62,13 +62,17 @@ def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Rec
 
 
 def drop(received: Received, feed: bytes, digest: bytes | None = None) -> Received:
-    """Return a report without what was held through a feed: one version, or all of them when the feed is closed."""
+    """Return a report without what was held through a feed.
+
+    With a digest that is one version's base seal, since what a grant gave lasts until the grant's own end; without
+    one the feed is closed, and everything held through it goes.
+    """
     versions = []
     for version in received.versions:
         if digest is not None and version.digest != digest:
             versions.append(version)
             continue
-        holds = tuple(hold for hold in version.holds if hold.feed != feed)
+        holds = tuple(hold for hold in version.holds if hold.feed != feed or (digest is not None and hold.grant))
         if holds:
             versions.append(_narrowed(version, holds))
     return msgspec.structs.replace(received, versions=tuple(versions))

@@ -171,15 +171,19 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """Where a device stands in a feed: the generation, and the last sequence number that it has."""
+    """Where a device stands in a feed.
+
+    It has everything up to `seq` but what lies below `below`; 0 means that nothing of the past is left to read.
+    """
 
     feed: bytes
     generation: int
     seq: int
+    below: int = 0
 
 
 class Pull(msgspec.Struct, frozen=True, array_like=True):
-    """Ask for what is new; a feed without a position is read from its start."""
+    """Ask for what is new; a feed without a position is read downwards from its head."""
 
     cursor: tuple[Position, ...] = ()
     limit: int = MAX_PAGE_ENTRIES
@@ -187,11 +191,12 @@ class Pull(msgspec.Struct, frozen=True, array_like=True):
 
 
 class FeedPage(msgspec.Struct, frozen=True, array_like=True):
-    """The next entries of one feed and the position after them."""
+    """What follows in one feed, and the position after it: `entries` upwards, then `past` downwards."""
 
     position: Position
     entries: tuple[Entry, ...]
     more: bool
+    past: tuple[Entry, ...] = ()
 
 
 class PullAnswer(msgspec.Struct, frozen=True, array_like=True):
