@@ -1,6 +1,6 @@
-"""Case records made on this device: here the one by which a supervisor opens a row of the own agency.
+"""Acts about a report that is filed already: a supervisor opens a row, an author answers a duty later.
 
-A record is durable in the store before the call returns, and goes out with the next sync.
+Each is durable in the store before the call returns, and goes out with the next sync, byte for byte until answered.
 Source: docs/protocol.md section 4.
 
 > INVARIANT: a reason leaves the device sealed to the own supervisors; the server sees that there is one.
@@ -9,20 +9,26 @@ Source: docs/protocol.md section 4.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
-from sluss_client import crypto
+from sluss_client import crypto, filing
 from sluss_client.errors import Refused
 from sluss_client.local import Local
+from sluss_client.outbox import Row, State
 from sluss_client.transport import Transport
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import encode
+from sluss_schemas.ids import Digest
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import Open, SignedRecord, record_message
 
-_SPACE: Final = "record"
+ANSWERS: Final = frozenset({"send", "no"})
+"""What an author may answer to a duty."""
+_RECORDS: Final = "record"
+_GRANTS: Final = "grant"
 _REASON_LABEL: Final = b"sluss/reason"
 _MAX_REASON_BYTES: Final = 4000
 
@@ -49,20 +55,68 @@ def open_row(local: Local, digest: bytes, reason: str | None, task: bytes | None
         sealed = crypto.seal(supervisors.current.kem_key, _REASON_LABEL + digest, crypto.pad(reason.encode()))
     record = encode(Open(os.urandom(16), digest, local.keys.kid, now, task, sealed))
     signed = SignedRecord(record, local.keys.sign.sign(record_message(record)))
-    local.store.put(_SPACE, digest, encode(signed))
+    local.store.put(_RECORDS, digest, encode(signed))
+
+
+def answer(local: Local, row: Row, answers: Mapping[str, str]) -> None:
+    """Answer duties of a filed report: "send" goes out as a grant of its own, "no" is kept.
+
+    Raises:
+        Invalid: `unknown_duty` for a duty that the form did not put, or one that was answered.
+
+    """
+    before = dict(row.duties)
+    for code, said in answers.items():
+        if code not in row.due or code in before or said not in ANSWERS:
+            raise Invalid("unknown_duty", f"duties.{code}")
+    sealed = row.digest is not None
+    sent = tuple(code for code, said in answers.items() if said == "send")
+    duties = tuple(sorted({**before, **answers}.items()))
+    local.outbox.save(msgspec.structs.replace(row, duties=duties, unsent=row.unsent + (sent if sealed else ())))
 
 
 async def push(local: Local, transport: Transport) -> None:
-    """Send the records that wait; one that the server has answered is not sent again."""
-    waiting = sorted(local.store.items(_SPACE))
-    if not waiting:
+    """Send the grants and records that wait; what the server has answered is not sent again."""
+    _make_grants(local, transport.now())
+    grants, records = sorted(local.store.items(_GRANTS)), sorted(local.store.items(_RECORDS))
+    if not grants and not records:
         return
-    body = wire.Push((), (), tuple(msgspec.Raw(data) for _, data in waiting))
+    body = wire.Push(
+        (), tuple(msgspec.Raw(data) for _, data in grants), tuple(msgspec.Raw(data) for _, data in records)
+    )
     answer = await transport.post("/v1/push", body, wire.PushAnswer)
     with local.store.transaction():
-        for (digest, _), outcome in zip(waiting, answer.records, strict=True):
-            if outcome.outcome is wire.OutcomeCode.RETRY:
-                continue
-            local.store.delete(_SPACE, digest)
-            if outcome.outcome not in wire.STORED:
-                local.alarm(outcome.reason or str(outcome.outcome), digest)
+        _take_answers(local, _GRANTS, grants, answer.grants)
+        _take_answers(local, _RECORDS, records, answer.records)
+
+
+def _make_grants(local: Local, now: int) -> None:
+    """Make the grants of answered duties once, and keep them to be pushed verbatim."""
+    waiting = local.outbox.unsent()
+    if not waiting:
+        return
+    moment = filing.Moment(local.author(), local.trust, local.trust.pack(now), now)
+    for key in waiting:
+        row = local.outbox.by_key(key)
+        if row.digest is None or row.state is not State.SENT:
+            continue
+        left = []
+        with local.store.transaction():
+            for code in row.unsent:
+                items = filing.late_grants(Digest(row.digest), row.kind, code, dict(row.section_keys), moment)
+                for number, item in enumerate(items):
+                    local.store.put(_GRANTS, key + code.encode() + bytes([number]), encode(item))
+                if not items:
+                    left.append(code)
+            local.outbox.save(msgspec.structs.replace(row, unsent=tuple(left)))
+
+
+def _take_answers(
+    local: Local, space: str, sent: list[tuple[bytes, bytes]], outcomes: tuple[wire.Outcome, ...]
+) -> None:
+    for (key, _), outcome in zip(sent, outcomes, strict=True):
+        if outcome.outcome is wire.OutcomeCode.RETRY:
+            continue
+        local.store.delete(space, key)
+        if outcome.outcome not in wire.STORED:
+            local.alarm(outcome.reason or str(outcome.outcome), outcome.digest)

@@ -242,6 +242,19 @@ class Device:
         version = saving.next_version(self._local, wanted)
         return saving.save(self._local, changed, version, duties or {}, source=source, now=self.now())
 
+    async def answer(self, report_id: ReportId | str, duties: Mapping[str, str]) -> None:
+        """Answer duties that wait in `duties()`; durable when it returns, sent at the next sync.
+
+        Raises:
+            NotFound: the report was not filed on this device.
+            Invalid: `unknown_duty`.
+
+        """
+        row = self._local.outbox.head(views.as_id(report_id))
+        if row is None:
+            raise NotFound("report_id")
+        casework.answer(self._local, row, duties)
+
     def readers(self, what: forms.Form | Report, duties: Mapping[str, str] | None = None) -> list[ReaderRow]:
         """Return who will read a form, or who was to read a report: the own agency first; no network.
 
@@ -311,7 +324,7 @@ class Device:
             Duty(ReportId(row.report_id), row.version, code, pack.gateways[code].en, row.filed_at)
             for row in latest.values()
             for code in row.due
-            if code not in dict(row.duties)
+            if code not in dict(row.duties) or code in row.unsent
         ]
 
     def held(self) -> list[Held]:

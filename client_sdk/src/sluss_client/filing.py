@@ -251,6 +251,26 @@ def grant(
     )
 
 
+def late_grants(
+    digest: Digest, kind: int, code: str, keys: Mapping[int, bytes], moment: Moment
+) -> list[disclosure.GrantItem]:
+    """Return the grants of a duty that was answered after sealing, or that nobody could receive then."""
+    trust, pack = moment.trust, moment.pack
+    targets = [
+        target
+        for reachable in duty_receiver(trust, pack, code, moment.now)
+        if (target := _duty_target(reachable, code, kind, bitmap_of(keys), moment)) is not None
+    ]
+    return [grant(digest, code, target, keys, moment) for target in targets]
+
+
+def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Moment) -> _Target | None:
+    epoch = to.audience.current
+    got = moment.trust.slots(moment.pack, kind, moment.trust.own.sector, to.receiver)
+    bitmap = got.duties.get(code, 0) & filled
+    return None if epoch is None or not bitmap else _Target(epoch.kem_kid, epoch.kem_key, bitmap)
+
+
 def _decider(name: Digest, moment: Moment) -> bytes:
     """Seal who decided, and their device's signature, to the own supervisors."""
     author, supervisors = moment.author, moment.trust.own.audience_for("supervisors")
@@ -307,18 +327,12 @@ def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[_Target]:
 
 def _grant_targets(work: Sealable, moment: Moment, filled: int) -> tuple[list[tuple[str, _Target]], tuple[str, ...]]:
     """Return the receivers of answered duties, and the duties that nobody can receive yet."""
-    trust, pack, now = moment.trust, moment.pack, moment.now
     found, unsent = [], []
     for code in work.duties:
-        sent = False
-        for reachable in duty_receiver(trust, pack, code, now):
-            epoch = reachable.audience.current
-            got = trust.slots(pack, work.form.KIND, trust.own.sector, reachable.receiver)
-            bitmap = got.duties.get(code, 0) & filled
-            if epoch is not None and bitmap:
-                found.append((code, _Target(epoch.kem_kid, epoch.kem_key, bitmap)))
-                sent = True
-        if not sent:
+        receivers = duty_receiver(moment.trust, moment.pack, code, moment.now)
+        targets = [_duty_target(to, code, work.form.KIND, filled, moment) for to in receivers]
+        found += [(code, target) for target in targets if target is not None]
+        if not any(targets):
             unsent.append(code)
     return found, tuple(unsent)
 

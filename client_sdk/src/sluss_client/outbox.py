@@ -20,6 +20,7 @@ from sluss_schemas.sync import MAX_PUSH_BYTES, MAX_PUSH_ITEMS
 
 _SPACE: Final = "outbox"
 _PENDING: Final = "pending"
+_UNSENT: Final = "unsent"
 _ITEMS: Final = "item"
 _ENVELOPE_BYTES: Final = 1024
 
@@ -50,7 +51,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
 
     `number` orders rows as they were filed; `values` are the form's plain values as MessagePack; `parents` are digests,
     and `after` says that the version before it, in this outbox, is the parent and has yet to be sealed.
-    `duties` are the author's answers by code, `due` the duties that the form put.
+    `duties` are the author's answers by code, `due` the duties that the form put, `unsent` those answered "send" that
+    have yet to leave in a grant of their own.
     """
 
     report_id: bytes
@@ -62,6 +64,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     shown: tuple[Shown, ...]
     duties: tuple[tuple[str, str], ...] = ()
     due: tuple[str, ...] = ()
+    unsent: tuple[str, ...] = ()
     parents: tuple[bytes, ...] = ()
     after: bool = False
     state: State = State.FILED
@@ -109,10 +112,19 @@ class Outbox:
             self._store.put(_SPACE, row.key, msgspec.msgpack.encode(row))
             if item is not None:
                 self._store.put(_ITEMS, row.key, item)
-            if row.state in {State.FILED, State.SEALED}:
-                self._store.put(_PENDING, row.key, row.number.to_bytes(8, "big"))
-            else:
-                self._store.delete(_PENDING, row.key)
+            number = row.number.to_bytes(8, "big")
+            self._mark(_PENDING, row, number, wanted=row.state in {State.FILED, State.SEALED})
+            self._mark(_UNSENT, row, number, wanted=bool(row.unsent))
+
+    def _mark(self, space: str, row: Row, number: bytes, *, wanted: bool) -> None:
+        if wanted:
+            self._store.put(space, row.key, number)
+        else:
+            self._store.delete(space, row.key)
+
+    def unsent(self) -> list[bytes]:
+        """Return the keys of rows with answered duties that have yet to leave, in the order of filing."""
+        return [key for _, key in sorted((number, key) for key, number in self._store.items(_UNSENT))]
 
     def item(self, row: Row) -> bytes:
         """Return the sealed bytes of a row."""

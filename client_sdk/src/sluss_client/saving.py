@@ -16,6 +16,7 @@ import msgspec
 
 from sluss_client import filing, views
 from sluss_client.answers import ReaderRow
+from sluss_client.casework import ANSWERS
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.outbox import Row, Shown
@@ -28,7 +29,6 @@ from sluss_schemas.policy.readers import AgencyView, duties_due, readers
 
 SOURCE: Final = "source"
 """The store's space of keys under which an import files nothing twice."""
-_ANSWERS: Final = frozenset({"send", "no"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def save(
     filled = filing.filled_slots(form, owner, pack)
     offered, due = _duties(local, form, filled, pack, now)
     for code, answer in duties.items():
-        if code not in offered or answer not in _ANSWERS:
+        if code not in offered or answer not in ANSWERS:
             raise Invalid("unknown_duty", f"duties.{code}")
     shown = filing.shown_readers(local.trust, pack, form, filled, now)
     row = Row(

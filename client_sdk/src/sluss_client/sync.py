@@ -32,6 +32,7 @@ Register = Callable[[], Awaitable[bool]]
 """A registrar's work; tells whether anything changed."""
 
 _ROUNDS: Final = 3
+_WITHOUT_RIGHTS: Final = frozenset({"revoked_device", "not_allowed"})
 _SEAL_AT_ONCE: Final = 50
 
 
@@ -63,7 +64,13 @@ async def run(
     """
     tell = progress or _silent
     tally = Tally()
-    await _identities(local, transport, register)
+    try:
+        await _identities(local, transport, register)
+    except Refused as refusal:
+        if refusal.code in _WITHOUT_RIGHTS:
+            # What a person without rights any more has written still goes to their agency, into quarantine.
+            await _push(local, transport, tally, tell)
+        raise
     await _push(local, transport, tally, tell)
     await casework.push(local, transport)
     await _pull(local, transport, tally, tell)
@@ -157,6 +164,7 @@ def _seal_pending(local: Local, now: int, tell: Progress) -> None:
                         section_keys=tuple(sorted(sealed.section_keys.items())),
                         sealed_at=now,
                         parents=parents,
+                        unsent=sealed.unsent_duties,
                     ),
                     sealed.item,
                 )

@@ -10,6 +10,7 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -59,7 +60,9 @@ class Trust:
             Untrusted: the entries do not follow, are signed by nobody with the right, or are another agency's.
 
         """
-        chain = self.chains.get(agency) or Directory()
+        # On a copy: entries that come before a bad one are not believed either.
+        known = self.chains.get(agency)
+        chain = Directory() if known is None else copy.deepcopy(known)
         if first != chain.seq + 1:
             raise Untrusted("untrusted_directory", f"entry {first}", "The server left out entries of a directory.")
         try:
