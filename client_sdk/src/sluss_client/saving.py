@@ -154,9 +154,17 @@ def _duties(local: Local, form: forms.Form, filled: int, pack: Pack, now: int) -
 
 
 def _tells(local: Local, form: forms.Form, code: str, to: Reachable, filled: int, pack: Pack) -> bool:  # noqa: PLR0917
-    owner = local.trust.own.sector
+    owner, gateway = local.trust.own.sector, pack.gateways[code]
+    if gateway.about_child and not pack.kinds[form.KIND].duty_itself and not _may_be_child(form, pack):
+        return False
     cells = ((part, pack.cell(form.KIND, owner, part, to.receiver.sector)) for part in COMPARTMENTS)
     return any(code in cell.duties and filled >> slot(part) & 1 for part, cell in cells)
+
+
+def _may_be_child(form: forms.Form, pack: Pack) -> bool:
+    """Tell whether anybody in the form may be a child: doubt protects, so an age that is not known may be one."""
+    youngest = [forms.age_range(person)[0] for person in forms.persons_of(form)]
+    return any(age is None or age < pack.parameters.child_age for age in youngest)
 
 
 def _agency_views(local: Local, now: int) -> list[AgencyView]:

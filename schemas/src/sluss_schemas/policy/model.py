@@ -68,6 +68,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tests: what must be affirmed in writing, each by its code.
         max_hours: the longest time that a grant may last; None where the ground sets none.
         duty: whether the statute obliges instead of permitting.
+        about_child: whether it is about somebody who may be under the pack's `child_age`.
         at_filing: whether the author may send when filing, without anybody's decision.
         approval: who must agree besides the one that decides.
         review_hours: within how many hours a decision must be looked at afterwards.
@@ -90,6 +91,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     tests: tuple[Test, ...]
     max_hours: int | None = None
     duty: bool = False
+    about_child: bool = False
     at_filing: bool = False
     approval: Literal["none", "supervisors", "legal_officer"] = "none"
     review_hours: int | None = None
