@@ -1,0 +1,307 @@
+"""The composition root: settings in, a running server out.
+
+For: opening the database and the writer, reading the receipt key, wiring the services under the HTTP surface, and
+running all of it until a signal says to stop.
+Refuses to start on a database whose schema is not this program's, and to change that schema by itself.
+
+> INVARIANT: nothing imports this module but the command line.
+
+Source: docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from litestar import Litestar
+from sqlalchemy.exc import SQLAlchemyError
+
+from sluss_schemas.ids import Sector
+from sluss_schemas.invitation import Code
+from sluss_schemas.policy import builtin
+from sluss_server import logs
+from sluss_server.clock import Clock
+from sluss_server.http import listener, problem
+from sluss_server.http.frame import Frame
+from sluss_server.http.routes import routes
+from sluss_server.http.shell import Shell
+from sluss_server.services import Services
+from sluss_server.settings import Settings
+from sluss_server.storage import schema
+from sluss_server.storage.engine import Engine, open_engine
+from sluss_server.storage.writer import Writer
+
+KEY_FILE: Final = "receipt.key"
+INSTANCE_FILE: Final = "instance"
+_KEY_BYTES: Final = 32
+_INSTANCE_BYTES: Final = 16
+_PRIVATE: Final = 0o600
+
+
+class NotRunnableError(Exception):
+    """Something around the server is not as it must be; an operator can put it right.
+
+    Attributes:
+        code: stable code of the command line (`sluss_server.cli`).
+        say: one sentence that says what to do.
+
+    """
+
+    def __init__(self, code: str, say: str) -> None:
+        super().__init__(f"{code}: {say}")
+        self.code = code
+        self.say = say
+
+
+def receipt_key(data_dir: Path) -> Ed25519PrivateKey:
+    """Return the key that signs receipts, made at its first use.
+
+    Every server process of a partnership needs the same file, because agencies pin the key's public half.
+
+    Raises:
+        NotRunnableError: the file is no such key.
+
+    """
+    return Ed25519PrivateKey.from_private_bytes(_kept(data_dir / KEY_FILE, _KEY_BYTES))
+
+
+def instance(data_dir: Path) -> bytes:
+    """Return the 16 bytes that name this server's lineage of backups, made at their first use.
+
+    Raises:
+        NotRunnableError: the file holds something else.
+
+    """
+    return _kept(data_dir / INSTANCE_FILE, _INSTANCE_BYTES)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, clock: Callable[[], int]) -> AsyncIterator[Services]:
+    """Open everything below the HTTP surface; on the way out the writer finishes what it has accepted.
+
+    Raises:
+        NotRunnableError: the database does not answer, or its schema is not at head.
+
+    """
+    key, lineage = receipt_key(settings.data_dir), instance(settings.data_dir)
+    async with database(settings) as engine:
+        await check_schema(engine)
+        writer = Writer(engine)
+        await writer.start()
+        try:
+            yield Services(
+                engine=engine, writer=writer, clock=clock, receipt_key=key, packs=builtin(), instance=lineage
+            )
+        finally:
+            await writer.close()
+
+
+@contextlib.asynccontextmanager
+async def database(settings: Settings) -> AsyncIterator[Engine]:
+    """Open the database, and close it on the way out; nothing is asked of it yet."""
+    engine = open_engine(settings.database_url)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def revision(engine: Engine) -> str | None:
+    """Return the schema's revision, None for a new database.
+
+    Raises:
+        NotRunnableError: the database does not answer.
+
+    """
+    try:
+        return await schema.current(engine)
+    except (SQLAlchemyError, OSError) as error:
+        # The driver's message may hold the address, and with it a password.
+        message = "Check SLUSS_DATABASE_URL and that the database runs; it does not answer"
+        raise NotRunnableError("database_unreachable", f"{message} ({type(error).__name__}).") from None
+
+
+async def check_schema(engine: Engine) -> None:
+    """Return quietly if the schema is this program's.
+
+    Raises:
+        NotRunnableError: it is not, or the database does not answer.
+
+    """
+    found = await revision(engine)
+    if found is None:
+        raise NotRunnableError("not_migrated", "The database is new; run `sluss found NAME`, or `sluss migrate`.")
+    if found != schema.head():
+        raise NotRunnableError(
+            "not_migrated", "Make a backup and run `sluss migrate`; the database is of another version."
+        )
+
+
+async def found(
+    settings: Settings, name: str, server_url: str, agencies: Sequence[tuple[str, Sector]]
+) -> tuple[bytes, list[Code]]:
+    """Create a partnership, in a database that is made if there is none yet; return its id and founding codes.
+
+    Raises:
+        NotRunnableError: as `running`.
+        Invalid: what `Services.create_partnership` refuses.
+
+    """
+    _folder(settings.data_dir)
+    async with database(settings) as engine:
+        if await revision(engine) is None:
+            await schema.migrate(engine)
+    async with running(settings, Clock(settings.test_clock)) as services:
+        return await services.create_partnership(name, server_url, agencies)
+
+
+async def migrate(settings: Settings) -> tuple[str | None, str]:
+    """Bring the schema to head; return the revision before, None for a new database, and the one after.
+
+    Raises:
+        NotRunnableError: the data folder cannot be made, or the database does not answer.
+
+    """
+    _folder(settings.data_dir)
+    async with database(settings) as engine:
+        return await revision(engine), await schema.migrate(engine)
+
+
+def create_app(settings: Settings, *, clock: Callable[[], int] | None = None, shell: Shell | None = None) -> Litestar:
+    """Return the application; it opens the database when it starts and closes it when it stops.
+
+    Args:
+        settings: from the environment.
+        clock: Unix seconds; the clock of the settings if None.
+        shell: what the requests share; made here if None.
+
+    """
+    clock = clock or Clock(settings.test_clock)
+    shared = shell or Shell(clock=clock, new_id=_request_id, public_url=settings.public_url)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        async with running(settings, clock) as services:
+            shared.services = services
+            yield
+
+    app = Litestar(
+        route_handlers=routes(shared),
+        lifespan=[lifespan],
+        exception_handlers=problem.handlers(shared),
+        # Ours is made from the table of endpoints and says more; and nobody but `logs` writes a log.
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+        # Each endpoint has its own limit, which `http.bodies` keeps.
+        request_max_body_size=None,
+    )
+    app.asgi_handler = Frame(app.asgi_handler, shared)
+    return app
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the address; port 0 takes a free one.
+
+    Raises:
+        NotRunnableError: the address cannot be had.
+
+    """
+    try:
+        return listener.bind(host, port)
+    except OSError as error:
+        say = f"Give --host and --port an address of this machine that is free and allowed ({error.strerror})."
+        raise NotRunnableError("address_unusable", say) from None
+
+
+def run(settings: Settings, bound: socket.socket, announce: Callable[[], None]) -> None:
+    """Serve on a bound socket until SIGTERM or SIGINT; requests in progress are finished first.
+
+    Args:
+        settings: from the environment.
+        bound: the socket to listen on.
+        announce: called once requests are really answered.
+
+    Raises:
+        NotRunnableError: before anything listens.
+
+    """
+    clock = Clock(settings.test_clock)
+    # Before the server is built, so that a refusal is one sentence and no failed start.
+    asyncio.run(_preflight(settings))
+    logs.configure(settings.log_level, clock)
+    shell = Shell(clock=clock, new_id=_request_id, public_url=settings.public_url)
+    listener.serve(create_app(settings, clock=clock, shell=shell), shell=shell, bound=bound, announce=announce)
+
+
+async def _preflight(settings: Settings) -> None:
+    """Return quietly if the server can start."""
+    receipt_key(settings.data_dir)
+    instance(settings.data_dir)
+    async with database(settings) as engine:
+        await check_schema(engine)
+
+
+def _request_id() -> str:
+    """Return the id of one request."""
+    return secrets.token_hex(8)
+
+
+def _folder(folder: Path) -> None:
+    """Make the data folder, readable by its owner alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        raise NotRunnableError("data_dir_unusable", "Set SLUSS_DATA_DIR to a folder that can be written.") from None
+
+
+def _kept(file: Path, size: int) -> bytes:
+    """Return a file of random bytes, made at its first use, which nobody else may read.
+
+    Raises:
+        NotRunnableError: the file cannot be read or written, or has another size.
+
+    """
+    _folder(file.parent)
+    if not file.exists():
+        with contextlib.suppress(FileExistsError):
+            _make(file, secrets.token_bytes(size))
+    try:
+        found = file.read_bytes()
+    except OSError:
+        raise NotRunnableError("data_dir_unusable", f"Let this user read {file.name} in SLUSS_DATA_DIR.") from None
+    if len(found) != size:
+        raise NotRunnableError("key_damaged", f"Put {file.name} in SLUSS_DATA_DIR back from a backup; it is damaged.")
+    return found
+
+
+def _make(file: Path, content: bytes) -> None:
+    """Write a file that must not be there yet, whole or not at all.
+
+    Raises:
+        FileExistsError: it is there, perhaps since a moment ago and by another process.
+        NotRunnableError: it cannot be written.
+
+    """
+    # Written aside and linked, because a second process must never see half of a key.
+    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        os.link(aside, file)
+    except FileExistsError:
+        raise
+    except OSError:
+        raise NotRunnableError("data_dir_unusable", "Set SLUSS_DATA_DIR to a folder that can be written.") from None
+    finally:
+        aside.unlink(missing_ok=True)

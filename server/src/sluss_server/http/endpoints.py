@@ -1,0 +1,232 @@
+"""The endpoints: what each takes and gives, how large it may be, and the one service that it calls.
+
+For: one table from which the routes, the OpenAPI document and the documentation's table are made.
+Refuses to decide: what a caller may do is said by the service.
+
+> INVARIANT: what is not in `ENDPOINTS` is not answered, and only `signed=False` is answered without a signature.
+
+Source: docs/protocol.md sections 5 and 6.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal
+
+import msgspec
+
+from sluss_schemas import sync
+from sluss_server.http.shell import Shell
+from sluss_server.services import Caller
+
+KIB: Final = 1024
+PUSH_LIMIT: Final = sync.MAX_PUSH_BYTES + 64 * KIB
+"""The items' own limit, and room for the envelope around them."""
+WRAPS_LIMIT: Final = 4 * KIB * KIB
+"""An epoch's wraps for a few thousand devices."""
+
+COMMON: Final = ("unsigned", "clock_off", "unknown_device", "bad_signature", "revoked_device", "not_allowed")
+"""What every signed endpoint may refuse with."""
+ALWAYS: Final = ("invalid_request", "internal", "overloaded")
+"""What every endpoint may refuse with."""
+INVITED: Final = ("unknown_invite", "invite_used", "invite_expired")
+"""What an endpoint may refuse with to which an invitation's code is brought."""
+APPENDED: Final = ("bad_signature", "not_canonical", "out_of_range", "directory_conflict", "directory_refused")
+"""What an endpoint may refuse with that appends to a directory."""
+BODY: Final = ("malformed", "body_too_large")
+"""What every endpoint with a body may refuse with."""
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint.
+
+    Attributes:
+        method: GET or POST.
+        path: its address, which has no parameters.
+        summary: what it does, one sentence.
+        takes: structure of the body; None where there is none.
+        gives: structure of the answer; None for 204.
+        call: takes the shell, the caller where the request is signed, and the body where there is one.
+        signed: whether a device signs the request.
+        limit: the largest body in bytes.
+        problems: codes besides `ALWAYS`, `COMMON` and `BODY`.
+
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    takes: type[msgspec.Struct] | None = None
+    gives: type[msgspec.Struct] | None = None
+    call: Callable[..., Awaitable[object]]
+    signed: bool = True
+    limit: int = 64 * KIB
+    problems: tuple[str, ...] = ()
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every problem code that this endpoint may answer."""
+        signed = COMMON if self.signed else ()
+        body = BODY if self.takes else ()
+        return tuple(dict.fromkeys((*self.problems, *signed, *body, *ALWAYS)))
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What is answered to anyone: the process's state, its counters, and the document of this surface."""
+
+    path: str
+    summary: str
+    media: str
+    call: Callable[[Shell], Awaitable[bytes]]
+
+
+async def push(shell: Shell, caller: Caller, body: sync.Push) -> sync.PushAnswer:
+    """Push report versions, grants and case records."""
+    answer = await shell.services.push(caller, body)
+    for one in (*answer.items, *answer.grants, *answer.records):
+        shell.metrics.outcome(one.outcome)
+    return answer
+
+
+async def pull(shell: Shell, caller: Caller, body: sync.Pull) -> sync.PullAnswer:
+    """Pull what is new; a process that is about to stop lets nobody wait."""
+    if body.wait > 0:
+        answer = await shell.unless_draining(shell.services.pull(caller, body))
+        if answer is not None:
+            return answer
+        body = msgspec.structs.replace(body, wait=0)
+    return await shell.services.pull(caller, body)
+
+
+async def directory_pull(shell: Shell, caller: Caller, body: sync.DirectoryPull) -> sync.DirectoryAnswer:
+    """Pull what follows in the directories."""
+    return await shell.services.directory_pull(caller, body)
+
+
+async def directory_append(shell: Shell, caller: Caller, body: sync.DirectoryAppend) -> sync.Appended:
+    """Append to the own agency's directory."""
+    return await shell.services.directory_append(caller, body)
+
+
+async def keys(shell: Shell, caller: Caller) -> sync.KeysAnswer:
+    """Fetch the device's wrapped keys."""
+    return await shell.services.keys(caller)
+
+
+async def offer_keys(shell: Shell, caller: Caller, body: sync.KeysOffer) -> None:
+    """Offer wraps to newcomers and propose epochs."""
+    await shell.services.offer_keys(caller, body)
+
+
+async def invite(shell: Shell, caller: Caller, body: sync.Invitation) -> None:
+    """Announce an invitation."""
+    await shell.services.invite(caller, body)
+
+
+async def enrolments(shell: Shell, caller: Caller) -> sync.Enrolments:
+    """List the enrolments that wait."""
+    return await shell.services.enrolments(caller)
+
+
+async def enrol(shell: Shell, body: sync.Enrolment) -> None:
+    """Hand in a new device's keys."""
+    await shell.services.enrol(body)
+
+
+async def found(shell: Shell, body: sync.Founding) -> sync.Appended:
+    """Found an agency."""
+    return await shell.services.found(body)
+
+
+ENDPOINTS: Final[tuple[Endpoint, ...]] = (
+    Endpoint(
+        method="POST",
+        path="/v1/found",
+        summary="Found an agency with the code that the operator gave out.",
+        takes=sync.Founding,
+        gives=sync.Appended,
+        call=found,
+        signed=False,
+        limit=512 * KIB,
+        problems=(*INVITED, *APPENDED),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/enrolments",
+        summary="Hand in a new device's public keys; a registrar approves them.",
+        takes=sync.Enrolment,
+        call=enrol,
+        signed=False,
+        limit=8 * KIB,
+        problems=(*INVITED, "bad_signature", "not_canonical"),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/enrolments",
+        summary="List the enrolments that wait for a registrar of the own agency.",
+        gives=sync.Enrolments,
+        call=enrolments,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/invites",
+        summary="Announce an invitation; its secret stays with the registrar's device and the code.",
+        takes=sync.Invitation,
+        call=invite,
+        limit=KIB,
+        problems=("invite_used", "out_of_range"),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/directory/pull",
+        summary="Pull what follows in every directory of the partnership.",
+        takes=sync.DirectoryPull,
+        gives=sync.DirectoryAnswer,
+        call=directory_pull,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/directory",
+        summary="Append to the own agency's directory, with the wraps of any epoch opened in it.",
+        takes=sync.DirectoryAppend,
+        gives=sync.Appended,
+        call=directory_append,
+        limit=WRAPS_LIMIT,
+        problems=("invite_used", *APPENDED),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/keys",
+        summary="Fetch the device's wrapped keys, who else holds each epoch, and what waits for a registrar.",
+        gives=sync.KeysAnswer,
+        call=keys,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/keys",
+        summary="Offer wraps to newcomers and propose new epochs.",
+        takes=sync.KeysOffer,
+        call=offer_keys,
+        limit=WRAPS_LIMIT,
+        problems=("directory_conflict",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/push",
+        summary="Push up to 50 report versions, grants and case records; one outcome comes back for each.",
+        takes=sync.Push,
+        gives=sync.PushAnswer,
+        call=push,
+        limit=PUSH_LIMIT,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/pull",
+        summary="Pull what is new in the device's feeds, waiting up to 25 seconds for something.",
+        takes=sync.Pull,
+        gives=sync.PullAnswer,
+        call=pull,
+        problems=("out_of_range",),
+    ),
+)
+"""Every endpoint of the protocol; health, counters and the document itself are in `routes`."""

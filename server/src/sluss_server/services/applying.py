@@ -1,0 +1,176 @@
+"""What the writer does with pushed reports, grants and records: the part that depends on what is stored.
+
+Many pushes come at once and are applied in their order, as if they were one; everything that an earlier check relied
+on (the directories' heads, an unused report id, the heads of a report) is read again here, inside the transaction.
+Source: docs/protocol.md section 6.
+
+> INVARIANT: an outcome, its receipt and its effect are in one transaction, and the feeds' and ledgers' numbers are
+> taken by its last statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluss_schemas.sync import Outcome, OutcomeCode, PushAnswer
+from sluss_server.services.checking import Checked, Unusable
+from sluss_server.services.core import Core
+from sluss_server.services.grants import CheckedGrant
+from sluss_server.services.opening import CheckedRecord
+from sluss_server.services.versions import Versions
+from sluss_server.services.writing import Writes
+from sluss_server.storage import directory, disclosure, feeds, reports
+from sluss_server.storage.reports import OutcomeRow
+
+_LIVE: Final = frozenset({OutcomeCode.CREATED, OutcomeCode.FORKED, OutcomeCode.TRIMMED})
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """One device's push after the checks, and the directory heads that they were made against."""
+
+    seen: tuple[directory.ChainHead, ...]
+    items: list[Checked | Unusable]
+    grants: list[CheckedGrant | Unusable]
+    records: list[CheckedRecord | Unusable]
+    now: int
+
+
+@dataclass(slots=True)
+class _State:
+    """What is stored already, and what earlier items of this transaction added to it."""
+
+    outcomes: dict[bytes, OutcomeRow]
+    versions: Versions
+    grants: set[tuple[bytes, bytes]]
+    records: set[tuple[bytes, bytes]]
+
+
+class Applying:
+    """Applies prepared pushes of one partnership."""
+
+    def __init__(self, core: Core, partnership: bytes) -> None:
+        """Apply to this partnership."""
+        self._core: Final = core
+        self._partnership: Final = partnership
+
+    async def run(self, connection: AsyncConnection, pushes: Sequence[Prepared]) -> list[PushAnswer | None]:
+        """Apply pushes in their order; None for one whose checks were made against directories that have moved."""
+        heads = tuple(await directory.heads(connection, self._partnership))
+        current = [push for push in pushes if push.seen == heads]
+        state = await self._read(connection, current)
+        writes = Writes(self._core, self._partnership)
+        answers = [self._apply(push, state, writes) if push.seen == heads else None for push in pushes]
+        writes.ended = state.versions.ended
+        await writes.flush(connection)
+        return answers
+
+    async def _read(self, connection: AsyncConnection, pushes: Sequence[Prepared]) -> _State:
+        items = [item for push in pushes for item in push.items if isinstance(item, Checked)]
+        loose = [grant for push in pushes for grant in push.grants if isinstance(grant, CheckedGrant)]
+        opened = [record for push in pushes for record in push.records if isinstance(record, CheckedRecord)]
+        # Also of those that were refused: what is stored answers for them.
+        everything = [one.digest for push in pushes for one in (*push.items, *push.grants, *push.records)]
+        everything += [one.grant.digest for one in loose]
+        granted = [*loose, *(grant for item in items for grant in item.grants)]
+        ids = sorted({item.manifest.report_id for item in items})
+        known = await reports.versions_of(connection, self._partnership, ids)
+        later = {item.manifest.report_id for item in items if item.manifest.version > 1}
+        placed = await feeds.placed(
+            connection, self._partnership, [one.digest for one in known if one.report_id in later]
+        )
+        return _State(
+            await reports.outcomes_of(connection, self._partnership, sorted(set(everything))),
+            Versions(known, placed),
+            await disclosure.known_grants(
+                connection, self._partnership, sorted({one.grant.grant_id for one in granted})
+            ),
+            await disclosure.known_records(
+                connection, self._partnership, sorted({one.record.record for one in opened})
+            ),
+        )
+
+    def _apply(self, push: Prepared, state: _State, writes: Writes) -> PushAnswer:
+        return PushAnswer(
+            tuple(self._item(one, push.now, state, writes) for one in push.items),
+            tuple(self._grant(one, push.now, state, writes) for one in push.grants),
+            tuple(self._record(one, push.now, state, writes) for one in push.records),
+        )
+
+    def _item(self, one: Checked | Unusable, now: int, state: _State, writes: Writes) -> Outcome:
+        if (known := _known(one, state)) is not None:
+            return known
+        if isinstance(one, Unusable):
+            return writes.unusable(one, now)
+        place = state.versions.place(one)
+        if isinstance(place, Outcome):
+            return place
+        taken = {(grant.agency, grant.grant.grant_id) for grant in one.grants}
+        if len(taken) != len(one.grants) or taken & state.grants:
+            return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "grants")
+        quarantine = one.quarantine or place.quarantine
+        if quarantine is not None:
+            outcome = OutcomeCode.QUARANTINED
+        elif place.forked:
+            outcome = OutcomeCode.FORKED
+        else:
+            outcome = OutcomeCode.TRIMMED if one.trimmed else OutcomeCode.CREATED
+        row = writes.report(one, place, outcome, quarantine, now=now)
+        state.outcomes[one.digest] = row
+        state.versions.add(one, place, live=outcome in _LIVE)
+        if outcome in _LIVE:
+            state.grants |= taken
+            for grant in one.grants:
+                state.outcomes[grant.digest] = writes.grant(grant, now)
+            writes.entries += state.versions.drops(one)
+        return _answer(row)
+
+    def _grant(self, one: CheckedGrant | Unusable, now: int, state: _State, writes: Writes) -> Outcome:
+        if (known := _known(one, state)) is not None:
+            return known
+        if isinstance(one, Unusable):
+            return writes.unusable(one, now)
+        target = state.outcomes.get(one.grant.digest)
+        if target is None or OutcomeCode(target.outcome) not in _LIVE:
+            # It was to come in the same push, and did not.
+            return Outcome(one.digest, OutcomeCode.RETRY, "not_found", "grant.digest")
+        name = (one.agency, one.grant.grant_id)
+        if name in state.grants:
+            return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "grant.grant_id")
+        state.grants.add(name)
+        row = writes.grant(one, now)
+        writes.entries += one.entries
+        state.outcomes[one.digest] = row
+        return _answer(row)
+
+    def _record(self, one: CheckedRecord | Unusable, now: int, state: _State, writes: Writes) -> Outcome:
+        if (known := _known(one, state)) is not None:
+            return known
+        if isinstance(one, Unusable):
+            return writes.unusable(one, now)
+        name = (one.agency, one.record.record)
+        if name in state.records:
+            return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "record.record")
+        state.records.add(name)
+        row = writes.record(one, now)
+        state.outcomes[one.digest] = row
+        return _answer(row)
+
+
+def _known(one: Checked | Unusable | CheckedGrant | CheckedRecord, state: _State) -> Outcome | None:
+    """Return the outcome of something that was pushed before, by its own agency."""
+    row = state.outcomes.get(one.digest)
+    if row is None or row.agency != one.agency:
+        return None
+    answer = _answer(row)
+    if answer.outcome in _LIVE:
+        return Outcome(row.digest, OutcomeCode.DUPLICATE, None, None, row.receipt, row.receipt_signature)
+    return answer
+
+
+def _answer(row: OutcomeRow) -> Outcome:
+    return Outcome(row.digest, OutcomeCode(row.outcome), row.reason, row.field, row.receipt, row.receipt_signature)

@@ -1,0 +1,151 @@
+"""The directories' chains: pulled by everybody, appended to by the own agency.
+
+An entry carries its own right in its signature; the server checks it as a device would, and keeps the order.
+Source: docs/protocol.md section 2.
+
+> INVARIANT: entries and the new head are one transaction, and of two that append at one number one is told so.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluss_schemas import directory as d
+from sluss_schemas import sync
+from sluss_schemas.codec import decode
+from sluss_schemas.manifest import Head
+from sluss_schemas.problems import Invalid
+from sluss_schemas.replay import Directory, canonical
+from sluss_server.services.caller import Caller
+from sluss_server.services.core import Core
+from sluss_server.services.epochs import wrap_rows
+from sluss_server.storage import directory as chains
+from sluss_server.storage import enrolment, keys
+from sluss_server.storage.directory import ChainHead, StoredLink
+
+_ANSWER_ENTRIES: Final = 500
+_APPEND_ENTRIES: Final = 500
+
+
+class Chains:
+    """The two use cases."""
+
+    def __init__(self, core: Core) -> None:
+        """Stand on these parts."""
+        self._core: Final = core
+
+    async def pull(self, caller: Caller, pull: sync.DirectoryPull) -> sync.DirectoryAnswer:
+        """Return what follows in every chain of the partnership, as far as one answer goes.
+
+        Raises:
+            Invalid: `revoked_device`, `not_allowed` or `unknown_device`.
+
+        """
+        view, caller = await self._core.enter(caller)
+        known = {one.agency: one.seq for one in pull.known}
+        room, space, more = _ANSWER_ENTRIES, sync.MAX_PAGE_BYTES, False
+        found = list[sync.Chain]()
+        async with self._core.engine.read() as connection:
+            for agency, seq, _ in view.state:
+                first = max(known.get(agency, -1), -1) + 1
+                if first > seq:
+                    continue
+                if room <= 0 or space <= 0:
+                    more = True
+                    break
+                links = await chains.entries(connection, caller.partnership, agency, first, room)
+                taken = list[d.SignedEntry]()
+                for link in links:
+                    if space <= 0:
+                        break
+                    taken.append(decode(d.SignedEntry, link.entry, "directory"))
+                    space -= len(link.entry)
+                room -= len(taken)
+                more = more or first + len(taken) <= seq
+                found.append(sync.Chain(agency, first, tuple(taken)))
+        return sync.DirectoryAnswer(tuple(found), more, self._core.clock())
+
+    async def append(self, caller: Caller, append: sync.DirectoryAppend) -> sync.Appended:
+        """Append to the own agency's chain; the same entries sent again are answered as the first time.
+
+        Raises:
+            Invalid: `directory_conflict` when somebody else was first, `directory_refused`, `bad_signature`,
+                `malformed`, `not_canonical`, `out_of_range`, or what `Caller.must_be_active` raises.
+
+        """
+        view, caller = await self._core.enter(caller)
+        if not 1 <= len(append.entries) <= _APPEND_ENTRIES:
+            raise Invalid("out_of_range", "entries")
+        before = view.directories[caller.agency]
+        first = decode(d.Entry, append.entries[0].entry, "entries.0").seq
+        if first <= before.seq:
+            return await self._again(caller, append.entries, first)
+        after = copy.deepcopy(before)
+        bodies = [after.append(entry) for entry in append.entries]
+        rows = wrap_rows(caller.partnership, before.agency, after, bodies, append.wraps)
+        invites = [body.invite for body in bodies if isinstance(body, d.DeviceAdd)]
+        await commit(self._core, Appending(caller.partnership, append.entries, after, rows, invites))
+        return sync.Appended(after.head)
+
+    async def _again(self, caller: Caller, entries: Sequence[d.SignedEntry], first: int) -> sync.Appended:
+        async with self._core.engine.read() as connection:
+            links = await chains.entries(connection, caller.partnership, caller.agency, first, len(entries))
+        if [link.entry for link in links] != [canonical(entry) for entry in entries]:
+            raise Invalid("directory_conflict", "entries")
+        return sync.Appended(Head(caller.agency, links[-1].seq, d.entry_hash(entries[-1].entry)))
+
+
+@dataclass(frozen=True, slots=True)
+class Appending:
+    """Checked entries that lead to the directory `after`, with what is written beside them.
+
+    Attributes:
+        wraps: of the epochs that the entries open.
+        invites: the invitations that they use up.
+        code: the founding code that they use up.
+
+    """
+
+    partnership: bytes
+    entries: Sequence[d.SignedEntry]
+    after: Directory
+    wraps: Sequence[keys.WrapRow] = ()
+    invites: Sequence[bytes] = ()
+    code: bytes | None = None
+
+
+async def commit(core: Core, new: Appending) -> None:
+    """Write checked entries.
+
+    Raises:
+        Invalid: `directory_conflict`, `invite_used`, or `overloaded`.
+
+    """
+    now, partnership, after = core.clock(), new.partnership, new.after
+    first = after.seq + 1 - len(new.entries)
+    links = [StoredLink(first + number, canonical(entry)) for number, entry in enumerate(new.entries)]
+
+    async def job(connection: AsyncConnection) -> None:
+        heads = {head.agency: head.seq for head in await chains.heads(connection, partnership)}
+        if heads.get(after.agency, -1) != first - 1:
+            raise Invalid("directory_conflict", "entries")
+        if new.code is not None and not await enrolment.use_code(connection, partnership, new.code, now):
+            raise Invalid("invite_used", "invite")
+        await chains.append(connection, partnership, ChainHead(after.agency, after.seq, after.hash), links)
+        await keys.insert_wraps(connection, new.wraps)
+        if new.invites:
+            await enrolment.use_invitations(connection, partnership, after.agency, new.invites, now)
+
+    try:
+        await core.writer.submit(job)
+    except IntegrityError:
+        # Another process wrote the same number between the look and the commit.
+        raise Invalid("directory_conflict", "entries") from None
+    await core.directories.refresh(partnership)
+    core.wake.tell(partnership, after.audiences)

@@ -1,0 +1,211 @@
+"""What is checked of a pushed report before the writer sees it: form, signature, facts, kind, recipients.
+
+Everything here is a function of the item, the directories, the pack and the time; what depends on other reports is
+`applying.py`'s.
+Refuses what nobody could have meant (a broken form or signature); what only an old app or a person without rights
+would send is kept in quarantine instead, because no change of access may destroy work.
+Source: docs/protocol.md sections 3 and 6.
+
+> INVARIANT: nothing is stored of an item whose signature does not verify under an epoch of the caller's own agency.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec import Raw
+
+from sluss_schemas import manifest as m
+from sluss_schemas import sync
+from sluss_schemas.codec import decode
+from sluss_schemas.ids import KIND_SECRET, NO_SCENE, Digest, Kid, kind_code, slot_name
+from sluss_schemas.problems import Invalid
+from sluss_schemas.replay import Directory, EpochKeys
+from sluss_schemas.signing import verify
+from sluss_server.services.core import Core
+from sluss_server.services.directories import View
+from sluss_server.services.grants import CheckedGrant, check_grant
+from sluss_server.services.recipients import Target, filled_slots, place_base
+from sluss_server.storage.feeds import NewEntry
+
+CLOSED_EPOCH_GRACE_S: Final = 14 * 86_400
+"""How long after an epoch closed a first-seen version under it is sent back to be sealed again."""
+FUTURE_GRACE_S: Final = 86_400
+_ITEM_BYTES: Final = sync.MAX_PUSH_BYTES
+
+
+@dataclass(slots=True, kw_only=True)
+class Checked:
+    """An item that may be stored, unless the versions that are there already say otherwise.
+
+    Attributes:
+        digest: D.
+        raw: the whole item's bytes, kept for a quarantined one.
+        scene: the scene of tier 0, or `ids.NO_SCENE`.
+        facts: tier 1, where it is there.
+        quarantine: the reason and field for which it is in no feed, or None.
+        entries: what goes into the feeds, without numbers.
+        grants: the grants that travel with it.
+        trimmed: whether something that exceeded the pack was left out.
+
+    """
+
+    digest: Digest
+    raw: bytes
+    manifest_bytes: bytes
+    manifest: m.Manifest
+    item: sync.Item
+    agency: bytes
+    scene: int = NO_SCENE
+    facts: sync.Tier1 | None = None
+    quarantine: tuple[str, str] | None = None
+    entries: list[NewEntry] = field(default_factory=list)
+    grants: list[CheckedGrant] = field(default_factory=list)
+    trimmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """An item of which nothing is stored; `record` says whether the ledger gets a `deny`."""
+
+    digest: bytes
+    outcome: sync.OutcomeCode
+    reason: str
+    field: str
+    agency: bytes
+    record: bool = False
+
+
+_OUTCOMES: Final = {
+    "bad_signature": sync.OutcomeCode.BAD_SIGNATURE,
+    "stale_directory": sync.OutcomeCode.STALE_DIRECTORY,
+}
+
+
+def unusable(digest: bytes, agency: bytes, refusal: Invalid) -> Unusable:
+    """Return the outcome that a refusal means for one pushed thing."""
+    outcome = _OUTCOMES.get(refusal.code, sync.OutcomeCode.REFUSED)
+    record = refusal.code in {"bad_signature", "not_allowed"}
+    return Unusable(digest, outcome, refusal.code, refusal.field, agency, record)
+
+
+def check_item(core: Core, view: View, agency: bytes, raw: Raw, *, now: int, active: bool) -> Checked | Unusable:
+    """Check one item of a push by a device of `agency`.
+
+    `active` says whether the device and its person have rights now; without, the item is kept in quarantine.
+    """
+    data = bytes(raw)
+    digest = Digest(hashlib.sha256(data).digest())
+    try:
+        item = decode(sync.Item, data, "item", limit=_ITEM_BYTES)
+        manifest = m.read_manifest(item.manifest)
+        digest = m.digest_of(item.manifest)
+        if manifest.agency != agency:
+            # Also where such a version is stored: whose it is, is nobody else's business.
+            raise Invalid("not_allowed", "manifest.agency")
+        found = Checked(
+            digest=digest, raw=data, manifest_bytes=item.manifest, manifest=manifest, item=item, agency=agency
+        )
+        _check(core, view, found, now=now, active=active)
+    except Invalid as refusal:
+        return unusable(digest, agency, refusal)
+    return found
+
+
+def _check(core: Core, view: View, found: Checked, *, now: int, active: bool) -> None:
+    item, manifest = found.item, found.manifest
+    directory = view.directories[found.agency]
+    keys = directory.by_sign_kid.get(Kid(manifest.signer_kid))
+    if keys is None:
+        raise Invalid("bad_signature", "manifest.signer_kid")
+    verify(keys.sign_key, item.signature, m.signature_message(found.digest))
+    _check_form(item, manifest)
+    found.scene, found.facts = _read_facts(item)
+    found.quarantine = (
+        (None if active else ("not_allowed", "device"))
+        or _closed_epoch(keys, now, strict=active)
+        or _wrong_kind(core, directory, manifest)
+        or _wrong_content(core, view, directory, found)
+        or (("future_time", "manifest.time") if manifest.time > now + FUTURE_GRACE_S else None)
+    )
+    if found.quarantine is not None:
+        return
+    if not view.sound_heads(manifest.directories, item.heads):
+        raise Invalid("stale_directory", "heads")
+    target = Target(found.digest, manifest, found.scene, filled_slots(item))
+    placed = place_base(core.rules, view, directory, target, item.recipients)
+    found.entries, found.trimmed = placed.entries, placed.trimmed
+    for grant in item.grants:
+        checked = check_grant(core.rules, view, directory, target, grant, now=now)
+        found.grants.append(checked)
+        found.entries.extend(checked.entries)
+        found.trimmed = found.trimmed or checked.trimmed
+
+
+def _check_form(item: sync.Item, manifest: m.Manifest) -> None:
+    """Refuse sections and facts that are not those of the manifest, and seals that say the same thing twice."""
+    seen = set[int]()
+    for section in item.sections:
+        if section.slot in seen or hashlib.sha256(section.section).digest() != manifest.slots[section.slot]:
+            raise Invalid("malformed", f"sections.{section.slot}")
+        seen.add(section.slot)
+    if len({one.kid for one in item.recipients}) != len(item.recipients):
+        raise Invalid("malformed", "recipients")
+    for sealed in item.recipients:
+        if len({wrap.slot for wrap in sealed.wraps}) != len(sealed.wraps):
+            raise Invalid("malformed", "recipients.wraps")
+    for number, tier in enumerate(item.tiers):
+        if tier is not None and m.tier_digest(tier.salt, tier.tier) != manifest.facts[number]:
+            raise Invalid("malformed", f"tiers.{number}")
+
+
+def _read_facts(item: sync.Item) -> tuple[int, sync.Tier1 | None]:
+    first, second = item.tiers
+    scene = NO_SCENE if first is None else decode(tuple[m.U16], first.tier, "tiers.0")[0]
+    return scene, None if second is None else decode(sync.Tier1, second.tier, "tiers.1")
+
+
+def _closed_epoch(keys: EpochKeys, now: int, *, strict: bool) -> tuple[str, str] | None:
+    """Send back what was signed under an epoch that closed lately; keep what was signed under an older one."""
+    if keys.closed_at is None or not strict:
+        return None
+    if now - keys.closed_at <= CLOSED_EPOCH_GRACE_S:
+        raise Invalid("stale_directory", "manifest.signer_kid")
+    return "stale_directory", "manifest.signer_kid"
+
+
+def _wrong_kind(core: Core, directory: Directory, manifest: m.Manifest) -> tuple[str, str] | None:
+    pack = core.rules.pack(manifest.pack)
+    if pack is None or manifest.pack not in directory.packs:
+        return "unknown_pack", "manifest.pack"
+    if manifest.schema > m.SCHEMA:
+        return "unknown_pack", "manifest.schema"
+    if manifest.kind != KIND_SECRET:
+        if manifest.kind not in pack.kinds:
+            return "unknown_kind", "manifest.kind"
+        if not pack.kinds[manifest.kind].clear:
+            # It has told that it exists; at least it tells nobody else.
+            return "unknown_kind", "manifest.kind"
+    if not core.rules.owns(manifest.pack, manifest.kind, directory.sector):
+        return "not_an_owner", "manifest.kind"
+    return None
+
+
+def _wrong_content(core: Core, view: View, directory: Directory, found: Checked) -> tuple[str, str] | None:
+    item, manifest = found.item, found.manifest
+    code = kind_code(manifest.kind)
+    allowed = core.rules.collected(manifest.pack, manifest.kind, directory.sector)
+    for section in item.sections:
+        if not allowed >> section.slot & 1:
+            return "not_collected", f"{code}.{slot_name(section.slot)[0]}"
+    tells_scene, coded = core.rules.facts(manifest.pack, manifest.kind)
+    first, _ = item.tiers
+    if (first is not None and not tells_scene) or (
+        found.facts is not None and (coded is None or len(found.facts.values) > coded)
+    ):
+        return "not_collected", f"{code}.facts"
+    if first is not None and not view.scene_exists(found.scene):
+        return "unknown_scene", "tiers.0"
+    return None

@@ -1,0 +1,106 @@
+"""What a device gets of a stored entry, decided again at the moment of delivery.
+
+Source: docs/protocol.md section 6, docs/secrecy-rules.md B6.
+
+> INVARIANT: a ciphertext without a wrap for the asker is never delivered, and what may not be delivered any more is a
+> salted commitment and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from msgspec import msgpack
+
+from sluss_schemas import sync
+from sluss_schemas.disclosure import Wrap
+from sluss_schemas.ids import bitmap_of
+from sluss_schemas.policy.decide import Receiver, Slots
+from sluss_schemas.replay import EpochKeys
+from sluss_server.services.directories import View
+from sluss_server.services.placing import Feeds
+from sluss_server.services.recipients import PLACE
+from sluss_server.services.rules import NOTHING, Rules
+from sluss_server.storage.feeds import GRANT, OPENED, StoredEntry, commitment
+
+_ENTRY_BYTES: Final = 64
+"""About what an entry costs beside its body."""
+# These bytes were canonical when they came in, so they are decoded once, not checked again.
+_wraps: Final = msgpack.Decoder(tuple[Wrap, ...])
+_sections: Final = msgpack.Decoder(tuple[sync.Section, ...])
+_tiers: Final = msgpack.Decoder(tuple[sync.Tier | None, sync.Tier | None])
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whom a page is for, and the state of things that it is made from."""
+
+    view: View
+    agency: bytes
+    feeds: Feeds
+    now: int
+
+
+class Delivering:
+    """Makes the entries of pages."""
+
+    def __init__(self, rules: Rules) -> None:
+        """Decide by these rules."""
+        self._rules: Final = rules
+
+    def entry(self, asker: Asker, stored: StoredEntry) -> tuple[sync.Entry, int]:
+        """Return an entry as this device gets it, and about how many bytes that is."""
+        if stored.op != sync.Op.PUT:
+            return sync.Entry(stored.seq, sync.Op(stored.op), stored.digest), _ENTRY_BYTES
+        put = self._put(asker, stored)
+        if put is None:
+            seen = commitment(stored.salt, stored.digest, stored.op)
+            return sync.Entry(stored.seq, sync.Op.SKIP, seen), _ENTRY_BYTES
+        size = len(put.manifest) + sum(len(one.section) for one in put.sections) + 60 * len(put.wraps)
+        return sync.Entry(stored.seq, sync.Op.PUT, stored.digest, put), _ENTRY_BYTES + size + len(put.seal or b"")
+
+    def _put(self, asker: Asker, stored: StoredEntry) -> sync.Put | None:
+        """Return the body of a `put`, or None where nothing of it may be delivered."""
+        open_, held = self._allowed(asker, stored)
+        wraps = tuple(wrap for wrap in _wraps.decode(stored.wraps) if open_ >> wrap.slot & 1)
+        own = stored.agency == asker.agency
+        tiers = _tiers.decode(stored.tiers)
+        if not wraps:
+            if not held:
+                return None
+            # The supervisors' own row: it is counted and listed, and opens with a record.
+            first = tiers[0] if held & PLACE else None
+            return sync.Put(stored.manifest, stored.signature, (), None, (), (first, tiers[1]))
+        has = bitmap_of(wrap.slot for wrap in wraps)
+        sections = tuple(one for one in _sections.decode(stored.sections) if has >> one.slot & 1)
+        first = tiers[0] if (has | held) & PLACE else None
+        grant = None
+        if stored.grant_bytes is not None and stored.grant_signature is not None:
+            grant = sync.GrantProof(stored.grant_bytes, stored.grant_signature)
+        second = tiers[1] if own else None
+        return sync.Put(stored.manifest, stored.signature, sections, stored.seal, wraps, (first, second), grant)
+
+    def _allowed(self, asker: Asker, stored: StoredEntry) -> tuple[int, int]:
+        """Return the bitmap of what is open to this device now, and of what is held back from it."""
+        owner = asker.view.directories.get(stored.agency)
+        receiver = asker.view.as_receiver(stored.recipient, stored.agency)
+        pack = None if owner is None else self._rules.now(owner.packs, asker.now)
+        if owner is None or receiver is None or pack is None:
+            return 0, 0
+        slots = self._rules.slots(pack, stored.kind, owner.sector, receiver)
+        if stored.via == GRANT:
+            if stored.not_after is not None and asker.now >= stored.not_after:
+                return 0, 0
+            ways = {**slots.gateways, **slots.duties}
+            return ways.get(stored.gateway or "", 0), 0
+        if stored.via == OPENED:
+            return self._opened(asker, stored, receiver, slots), 0
+        return slots.open, slots.held
+
+    def _opened(self, asker: Asker, stored: StoredEntry, receiver: Receiver, slots: Slots = NOTHING) -> int:
+        """Return what a supervisor's record opens, as long as the device is with the supervisors."""
+        found = asker.view.receiver(stored.recipient)
+        if found is None or not receiver.own or not isinstance(found[1], EpochKeys):
+            return 0
+        return slots.open | slots.held if found[1].audience == asker.feeds.supervises else 0

@@ -1,0 +1,176 @@
+"""A push: report versions, grants and records, each with its own outcome.
+
+The checks are made first and outside the writer, against the directories as they are known; the writer says when they
+have moved, and then the checks are made again.
+Source: docs/protocol.md section 6.
+
+> INVARIANT: one bad item never sinks its neighbours, and every device is answered after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec import Raw
+
+from sluss_schemas import disclosure, sync
+from sluss_schemas.codec import decode
+from sluss_schemas.ids import NO_SCENE, SLOTS
+from sluss_schemas.manifest import U16, read_manifest
+from sluss_schemas.problems import Invalid
+from sluss_server.services.applying import Applying, Prepared
+from sluss_server.services.caller import Caller
+from sluss_server.services.checking import Checked, Unusable, check_item, unusable
+from sluss_server.services.core import Core
+from sluss_server.services.directories import View
+from sluss_server.services.grants import CheckedGrant, check_grant
+from sluss_server.services.opening import CheckedRecord, check_record, record_digest
+from sluss_server.services.recipients import Target
+from sluss_server.storage import reports
+from sluss_server.storage.reports import Stored
+
+_ROUNDS: Final = 5
+_BREATH: Final = 8
+"""Items checked before others get a turn: about a millisecond of signatures."""
+_ALL_SLOTS: Final = (1 << SLOTS) - 1
+
+
+class Pushing:
+    """The use case."""
+
+    def __init__(self, core: Core) -> None:
+        """Stand on these parts."""
+        self._core: Final = core
+        self._applying: Final[dict[bytes, Applying]] = {}
+
+    async def push(self, caller: Caller, push: sync.Push) -> sync.PushAnswer:
+        """Apply a push.
+
+        A device or person without rights may push too; what it sends is kept in quarantine.
+
+        Raises:
+            Invalid: `body_too_large`, `unknown_device`, `overloaded`.
+
+        """
+        count = len(push.items) + len(push.grants) + len(push.records)
+        if count > sync.MAX_PUSH_ITEMS:
+            raise Invalid("body_too_large", "items")
+        applying = self._applying.setdefault(caller.partnership, Applying(self._core, caller.partnership))
+        view = self._core.directories.known(caller.partnership)
+        for _ in range(_ROUNDS):
+            prepared = await self._prepare(view, caller, push)
+            answer = await self._core.writer.merge(
+                applying.run, prepared, key=("push", caller.partnership), weight=max(count, 1)
+            )
+            if answer is not None:
+                self._tell(caller.partnership, prepared)
+                return answer
+            view = await self._core.directories.refresh(caller.partnership)
+        raise Invalid("overloaded")
+
+    async def _prepare(self, view: View, caller: Caller, push: sync.Push) -> Prepared:
+        """Check everything; what changes while others have their turn is seen by the writer in `seen`."""
+        now, seen = self._core.clock(), view.state
+        caller = self._core.directories.again(caller, now)
+        active = caller.active and not caller.revoked
+        items = list[Checked | Unusable]()
+        for number, raw in enumerate(push.items, 1):
+            items.append(check_item(self._core, view, caller.agency, raw, now=now, active=active))
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+        grants = await self._grants(view, caller, push.grants, items, now=now) if push.grants else []
+        records = [await self._record(view, caller, raw) for raw in push.records]
+        return Prepared(seen=seen, items=items, grants=grants, records=records, now=now)
+
+    async def _grants(
+        self, view: View, caller: Caller, raws: Sequence[Raw], items: Sequence[Checked | Unusable], *, now: int
+    ) -> list[CheckedGrant | Unusable]:
+        """Check the grants for versions that are stored, or come in this push."""
+        read = [_read_grant(raw) for raw in raws]
+        wanted = [grant.digest for _, grant in read if isinstance(grant, disclosure.Grant)]
+        async with self._core.engine.read() as connection:
+            known = await reports.stored(connection, caller.partnership, wanted)
+        fresh = [one for one in items if isinstance(one, Checked) and one.quarantine is None]
+        for one in fresh:
+            known.setdefault(one.digest, Stored(one.digest, one.agency, None, one.manifest_bytes, b""))
+        coming: dict[bytes, int] = {one.digest: one.scene for one in fresh}
+        found = list[CheckedGrant | Unusable]()
+        for raw, (item, grant) in zip(raws, read, strict=True):
+            if isinstance(grant, Invalid) or item is None:
+                found.append(unusable(hashlib.sha256(bytes(raw)).digest(), caller.agency, _refusal(grant)))
+                continue
+            found.append(self._grant(view, caller, item, known.get(grant.digest), coming, now=now))
+        return found
+
+    def _grant(
+        self,
+        view: View,
+        caller: Caller,
+        item: disclosure.GrantItem,
+        stored: Stored | None,
+        coming: dict[bytes, int],
+        *,
+        now: int,
+    ) -> CheckedGrant | Unusable:
+        digest = disclosure.grant_digest(item.grant)
+        if stored is None or stored.agency != caller.agency or stored.quarantine is not None:
+            return Unusable(digest, sync.OutcomeCode.RETRY, "not_found", "grant.digest", caller.agency)
+        try:
+            if not caller.active or caller.revoked:
+                raise Invalid("not_allowed", "device")
+            return check_grant(
+                self._core.rules,
+                view,
+                view.directories[caller.agency],
+                Target(
+                    stored.digest,
+                    read_manifest(stored.manifest),
+                    coming.get(stored.digest) or _scene(stored.tiers),
+                    _ALL_SLOTS,
+                ),
+                item,
+                now=now,
+            )
+        except Invalid as refusal:
+            return unusable(digest, caller.agency, refusal)
+
+    async def _record(self, view: View, caller: Caller, raw: Raw) -> CheckedRecord | Unusable:
+        try:
+            async with self._core.engine.read() as connection:
+                return await check_record(connection, view, caller, raw)
+        except Invalid as refusal:
+            return unusable(record_digest(raw), caller.agency, refusal)
+
+    def _tell(self, partnership: bytes, prepared: Prepared) -> None:
+        """Wake those who wait; a hint, so that a duplicate wakes nobody for long."""
+        feeds = [
+            entry.feed
+            for one in (*prepared.items, *prepared.grants)
+            if isinstance(one, Checked | CheckedGrant)
+            for entry in one.entries
+        ]
+        feeds += [one.entry.feed for one in prepared.records if isinstance(one, CheckedRecord)]
+        self._core.wake.tell(partnership, feeds)
+
+
+def _read_grant(raw: Raw) -> tuple[disclosure.GrantItem | None, disclosure.Grant | Invalid]:
+    try:
+        item = decode(disclosure.GrantItem, bytes(raw), "grant")
+        return item, disclosure.read_grant(item.grant)
+    except Invalid as refusal:
+        return None, refusal
+
+
+def _refusal(grant: disclosure.Grant | Invalid) -> Invalid:
+    return grant if isinstance(grant, Invalid) else Invalid("malformed", "grant")
+
+
+def _scene(tiers: bytes) -> int:
+    """Return the scene that a stored version tells, or none."""
+    if not tiers:
+        return NO_SCENE
+    first, _ = decode(tuple[sync.Tier | None, sync.Tier | None], tiers, "tiers")
+    return NO_SCENE if first is None else decode(tuple[U16], first.tier, "tiers.0")[0]

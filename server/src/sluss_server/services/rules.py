@@ -1,0 +1,77 @@
+"""The policy packs that this server knows, and their decisions kept in memory.
+
+Decides nothing itself: `sluss_schemas.policy.decide` does, and its answers do not change for a given pack.
+
+> INVARIANT: no pack, no kind or no receiver that is known means that nothing is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from sluss_schemas.ids import KIND_SECRET, Sector, bit
+from sluss_schemas.policy import decide
+from sluss_schemas.policy.decide import Receiver, Slots
+from sluss_schemas.policy.model import PRECISIONS, Gateway, Pack
+from sluss_schemas.policy.pack import at
+
+NOTHING: Final = Slots()
+_CACHED: Final = 16_384
+
+
+class Rules:
+    """Every pack by its digest, and what each of them decides."""
+
+    def __init__(self, packs: Iterable[Pack]) -> None:
+        """Know these packs."""
+        self._packs: Final[dict[bytes, Pack]] = {pack.digest: pack for pack in packs}
+        self.slots = lru_cache(_CACHED)(self._slots)
+        self.collected = lru_cache(_CACHED)(self._collected)
+        self.in_force = lru_cache(_CACHED)(self._in_force)
+
+    def pack(self, digest: bytes) -> Pack | None:
+        """Return a pack, or None."""
+        return self._packs.get(digest)
+
+    def now(self, adopted: Iterable[bytes], time: int) -> bytes | None:
+        """Return the digest of the pack in force among those that an agency adopted, or None without any."""
+        known = tuple(digest for digest in adopted if digest in self._packs)
+        # A pack begins on a local day, so an hour is fine enough a key.
+        return self.in_force(known, time // 3600) if known else None
+
+    def owns(self, pack: bytes, kind: int, sector: Sector) -> bool:
+        """Tell whether a sector files a kind; for the clear kind 0, any kind whose existence is secret."""
+        kinds = self._packs[pack].kinds
+        if kind != KIND_SECRET:
+            return kind in kinds and sector in kinds[kind].owners
+        return any(not each.clear and sector in each.owners for each in kinds.values())
+
+    def facts(self, pack: bytes, kind: int) -> tuple[bool, int | None]:
+        """Return whether a kind tells its scene, and how many coded values it may tell; None for no second tier."""
+        if kind == KIND_SECRET:
+            return False, None
+        facts = self._packs[pack].kinds[kind].facts
+        coded = [fact for fact in facts if fact != "scene" and fact not in PRECISIONS]
+        return "scene" in facts, len(coded) if facts else None
+
+    def gateway(self, pack: bytes, code: str) -> Gateway | None:
+        """Return a gateway of a pack, or None."""
+        return self._packs[pack].gateways.get(code)
+
+    def _slots(self, pack: bytes, kind: int, owner: Sector, receiver: Receiver) -> Slots:
+        known = self._packs.get(pack)
+        return NOTHING if known is None else decide.slots(known, kind, owner, receiver)
+
+    def _collected(self, pack: bytes, kind: int, owner: Sector) -> int:
+        """Return the bitmap of the slots that the owner's form fills."""
+        has = decide.collected(self._packs[pack], kind, owner)
+        return sum(bit(one) | bit(one, brief=True) for one in has)
+
+    def _in_force(self, adopted: tuple[bytes, ...], hour: int) -> bytes:
+        packs = [self._packs[digest] for digest in adopted]
+        day = datetime.fromtimestamp(hour * 3600, UTC).astimezone(ZoneInfo(packs[0].zone)).date()
+        return at(packs, day).digest

@@ -1,0 +1,130 @@
+"""`Services`: every use case of the server behind one object, wired from an engine, a writer, a clock and a key.
+
+Refuses to decide: each method hands its request to the file that is about it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from sluss_schemas import sync
+from sluss_schemas.ids import Sector
+from sluss_schemas.invitation import Code
+from sluss_schemas.policy.model import Pack
+from sluss_schemas.problems import Invalid
+from sluss_server.services.caller import Caller
+from sluss_server.services.chains import Chains
+from sluss_server.services.core import Core
+from sluss_server.services.directories import Directories
+from sluss_server.services.enrolling import Enrolling
+from sluss_server.services.epochs import Epochs
+from sluss_server.services.pull import Pulling
+from sluss_server.services.push import Pushing
+from sluss_server.services.receipts import Receipts
+from sluss_server.services.recording import Recording
+from sluss_server.services.rules import Rules
+from sluss_server.services.wake import Wake
+from sluss_server.storage import schema
+from sluss_server.storage.engine import Engine
+from sluss_server.storage.writer import Writer
+
+
+class Services:
+    """The server's use cases.
+
+    Attributes of the constructor:
+        engine: readers and the writer's connection (`storage.engine.open_engine`).
+        writer: the group commit (`storage.writer.Writer`), started.
+        clock: Unix seconds, UTC.
+        receipt_key: signs receipts; agencies pin its public half in their genesis.
+        packs: every policy pack that this server knows.
+        instance: 16 bytes, names this server's lineage of backups.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        writer: Writer,
+        clock: Callable[[], int],
+        receipt_key: Ed25519PrivateKey,
+        packs: tuple[Pack, ...],
+        instance: bytes,
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """Wire the use cases; `random` is an argument so that a run can be repeated."""
+        self._core: Final = Core(
+            engine=engine,
+            writer=writer,
+            clock=clock,
+            random=random,
+            rules=Rules(packs),
+            receipts=Receipts(receipt_key, instance),
+            directories=Directories(engine),
+            wake=Wake(),
+        )
+        self._pushing: Final = Pushing(self._core)
+        self._pulling: Final = Pulling(self._core, Recording(self._core))
+        self._chains: Final = Chains(self._core)
+        self._epochs: Final = Epochs(self._core)
+        self._enrolling: Final = Enrolling(self._core)
+
+    async def identify(self, kid: bytes) -> Caller | None:
+        """Return who a device key id is, in whatever partnership; None when no directory names it."""
+        return await self._core.directories.find(kid, self._core.clock())
+
+    async def push(self, caller: Caller, push: sync.Push) -> sync.PushAnswer:
+        """Apply a push, item by item, and answer each after the commit."""
+        return await self._pushing.push(caller, push)
+
+    async def pull(self, caller: Caller, pull: sync.Pull) -> sync.PullAnswer:
+        """Return what is new in the device's feeds, waiting up to `pull.wait` seconds for something."""
+        return await self._pulling.pull(caller, pull)
+
+    async def directory_pull(self, caller: Caller, pull: sync.DirectoryPull) -> sync.DirectoryAnswer:
+        """Return what follows in every chain of the partnership."""
+        return await self._chains.pull(caller, pull)
+
+    async def directory_append(self, caller: Caller, append: sync.DirectoryAppend) -> sync.Appended:
+        """Append to the own agency's chain."""
+        return await self._chains.append(caller, append)
+
+    async def keys(self, caller: Caller) -> sync.KeysAnswer:
+        """Return the device's wraps, who else holds each epoch, and what waits for a registrar."""
+        return await self._epochs.keys(caller)
+
+    async def offer_keys(self, caller: Caller, offer: sync.KeysOffer) -> None:
+        """Store wraps for newcomers and proposals of new epochs."""
+        await self._epochs.offer(caller, offer)
+
+    async def invite(self, caller: Caller, invitation: sync.Invitation) -> None:
+        """Announce an invitation of the own agency."""
+        await self._enrolling.invite(caller, invitation)
+
+    async def enrol(self, enrolment: sync.Enrolment) -> None:
+        """Keep a new device's request until a registrar has approved it."""
+        await self._enrolling.enrol(enrolment)
+
+    async def enrolments(self, caller: Caller) -> sync.Enrolments:
+        """Return the enrolments that wait for a registrar of the own agency."""
+        return await self._enrolling.enrolments(caller)
+
+    async def found(self, founding: sync.Founding) -> sync.Appended:
+        """Found an agency with the code that the operator gave out."""
+        return await self._enrolling.found(founding)
+
+    async def create_partnership(
+        self, name: str, server_url: str, agencies: Sequence[tuple[str, Sector]]
+    ) -> tuple[bytes, list[Code]]:
+        """Create a partnership; return its id and one founding code per agency, the first holding the registry."""
+        return await self._enrolling.create_partnership(name, server_url, agencies)
+
+    async def ready(self) -> None:
+        """Return quietly if the database answers and its schema is at head; raise otherwise."""
+        if await schema.current(self._core.engine) != schema.head():
+            raise Invalid("internal", "schema", "Run `sluss migrate`; the database is not at this program's schema.")

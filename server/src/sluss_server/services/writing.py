@@ -1,0 +1,164 @@
+"""The rows of one transaction, gathered while pushes are applied and written together.
+
+Decides nothing; it turns decisions into rows, receipts and leaves.
+
+> INVARIANT: the feeds' and the ledgers' numbers are taken last, so that no other writer waits for them long.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluss_schemas.codec import encode
+from sluss_schemas.ids import NO_SCENE
+from sluss_schemas.sync import Outcome, OutcomeCode
+from sluss_server.services.checking import Checked, Unusable
+from sluss_server.services.core import Core
+from sluss_server.services.grants import CheckedGrant
+from sluss_server.services.opening import CheckedRecord
+from sluss_server.services.versions import Place
+from sluss_server.storage import disclosure, facts, feeds, ledger, reports
+from sluss_server.storage.disclosure import GrantRow, RecordRow
+from sluss_server.storage.facts import FactsRow
+from sluss_server.storage.feeds import NewEntry
+from sluss_server.storage.ledger import Leaf
+from sluss_server.storage.reports import OutcomeRow, ReportRow
+
+Pushed = Checked | CheckedGrant | CheckedRecord
+Why = tuple[str | None, str | None]
+"""A problem code and the field that it is about."""
+
+_TRIMMED: Final[Why] = ("not_allowed", "recipients")
+_NO_REASON: Final[Why] = (None, None)
+_NO_TIERS: Final = encode((None, None))
+_NO_SECTIONS: Final = encode(())
+
+
+class Writes:
+    """What a transaction will write."""
+
+    def __init__(self, core: Core, partnership: bytes) -> None:
+        """Gather for this partnership."""
+        self._core: Final = core
+        self._partnership: Final = partnership
+        self._reports: Final = list[ReportRow]()
+        self._outcomes: Final = list[OutcomeRow]()
+        self._facts: Final = list[FactsRow]()
+        self._grants: Final = list[GrantRow]()
+        self._records: Final = list[RecordRow]()
+        self._leaves: Final = list[Leaf]()
+        self.entries = list[NewEntry]()
+        self.ended: list[bytes] = []
+
+    def report(
+        self, one: Checked, place: Place, outcome: OutcomeCode, quarantine: tuple[str, str] | None, *, now: int
+    ) -> OutcomeRow:
+        """Gather a report version and return its outcome."""
+        manifest, live = one.manifest, quarantine is None
+        self._reports.append(
+            ReportRow(
+                self._partnership,
+                one.digest,
+                one.agency,
+                manifest.report_id,
+                manifest.version,
+                place.fork,
+                manifest.kind,
+                live,
+                None if quarantine is None else quarantine[0],
+                b"".join(manifest.parents),
+                now,
+                one.manifest_bytes,
+                one.item.signature,
+                encode(one.item.tiers) if live else _NO_TIERS,
+                encode(one.item.sections) if live else _NO_SECTIONS,
+                None if live else one.raw,
+            )
+        )
+        if quarantine is not None:
+            self._leaf(one.agency, "quarantine", one.digest, manifest.author_ref, now)
+            return self._outcome(one, outcome, quarantine, now)
+        self._leaf(one.agency, "amend" if manifest.parents else "collect", one.digest, manifest.author_ref, now)
+        self.entries += one.entries
+        if one.facts is not None:
+            self._facts.append(
+                FactsRow(
+                    self._partnership,
+                    one.digest,
+                    one.agency,
+                    manifest.kind,
+                    one.scene or NO_SCENE,
+                    one.facts.time,
+                    encode(one.facts.values),
+                    one.facts.contributor,
+                )
+            )
+        return self._outcome(one, outcome, _TRIMMED if one.trimmed else _NO_REASON, now)
+
+    def grant(self, one: CheckedGrant, now: int) -> OutcomeRow:
+        """Gather a grant, without its feed entries, and return its outcome."""
+        self._grants.append(
+            GrantRow(
+                self._partnership,
+                one.agency,
+                one.grant.grant_id,
+                one.grant.digest,
+                one.grant.gateway,
+                now,
+                one.item.grant,
+                one.item.signature,
+                one.item.decider,
+                one.item.reasons,
+            )
+        )
+        self._leaf(one.agency, "disclose", one.digest, one.grant.digest, now)
+        if one.trimmed:
+            return self._outcome(one, OutcomeCode.TRIMMED, _TRIMMED, now)
+        return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, now)
+
+    def record(self, one: CheckedRecord, now: int) -> OutcomeRow:
+        """Gather a supervisor's record with what it opens, and return its outcome."""
+        self._records.append(
+            RecordRow(
+                self._partnership,
+                one.agency,
+                one.record.record,
+                "open",
+                one.record.digest,
+                one.record.device,
+                now,
+                one.signed.record,
+                one.signed.signature,
+            )
+        )
+        self._leaf(one.agency, "open", one.record.digest, one.digest, now)
+        self.entries.append(one.entry)
+        return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, now)
+
+    def unusable(self, one: Unusable, now: int) -> Outcome:
+        """Gather the leaf of a denial, if there is to be one, and return the outcome that stores nothing else."""
+        if one.record:
+            self._leaf(one.agency, "deny", one.digest, b"", now)
+        return Outcome(one.digest, one.outcome, one.reason, one.field or None)
+
+    async def flush(self, connection: AsyncConnection) -> None:
+        """Write everything."""
+        await reports.insert(connection, self._reports)
+        await reports.end_heads(connection, self._partnership, self.ended)
+        await reports.insert_outcomes(connection, self._outcomes)
+        await facts.insert(connection, self._facts)
+        await disclosure.insert_grants(connection, self._grants)
+        await disclosure.insert_records(connection, self._records)
+        await feeds.append(connection, self._partnership, self.entries, self._core.random)
+        await ledger.append(connection, self._partnership, self._leaves, self._core.random)
+
+    def _outcome(self, one: Pushed, outcome: OutcomeCode, why: Why, now: int) -> OutcomeRow:
+        receipt, signature = self._core.receipts.sign(one.digest, outcome, now)
+        row = OutcomeRow(self._partnership, one.digest, one.agency, str(outcome), *why, receipt, signature)
+        self._outcomes.append(row)
+        return row
+
+    def _leaf(self, agency: bytes, action: str, digest: bytes, about: bytes, now: int) -> None:
+        self._leaves.append(Leaf(agency, action, encode((action, digest, about, now))))

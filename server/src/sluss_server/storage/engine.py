@@ -1,0 +1,125 @@
+"""The database: one connection that writes and a few that read, whatever engine is underneath.
+
+This is the only module that knows one engine from another; everywhere else stands SQL that both speak.
+SQLite runs in WAL with `synchronous=FULL`, and its writer begins every transaction IMMEDIATE, because a deferred one
+fails as "locked" when it turns from reading to writing.
+
+> INVARIANT: readers cannot write; every write goes through the one writer's connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+READERS: Final = 3
+_BUSY_MS: Final = 10_000
+_PAGE_BYTES: Final = 8192
+"""A sealed report is about 12 KB in rows of 1.5 to 4 KB: larger pages than the default of 4096 hold more of them."""
+
+_SQLITE_BOTH: Final = (
+    f"PRAGMA page_size = {_PAGE_BYTES}",
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA foreign_keys = ON",
+    f"PRAGMA busy_timeout = {_BUSY_MS}",
+    "PRAGMA cache_size = -16384",
+    "PRAGMA temp_store = MEMORY",
+)
+_SQLITE_READER: Final = ("PRAGMA query_only = ON",)
+
+
+def database_url(address: str) -> URL:
+    """Return the address with the driver that is used here: aiosqlite for SQLite, asyncpg for PostgreSQL."""
+    url = make_url(address)
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+    return url.set(drivername=drivers.get(url.drivername, url.drivername))
+
+
+class Engine:
+    """Connections to one database; made by `open_engine`, ended by `close`."""
+
+    def __init__(self, url: URL) -> None:
+        """Prepare both sides; nothing is opened before it is asked for."""
+        sqlite = url.get_backend_name() == "sqlite"
+        self._write = create_async_engine(url, poolclass=NullPool)
+        self._read = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        if sqlite:
+            _for_sqlite(self._write, _SQLITE_BOTH)
+            _for_sqlite(self._read, (*_SQLITE_BOTH, *_SQLITE_READER))
+            event.listen(self._write.sync_engine, "begin", _begin_immediate)
+        self._idle: asyncio.LifoQueue[AsyncConnection | None] = asyncio.LifoQueue()
+        for _ in range(READERS):
+            self._idle.put_nowait(None)
+
+    @property
+    def dialect(self) -> Any:  # noqa: ANN401  # SQLAlchemy's dialects share no typed interface for compiling
+        """The dialect for which statements are prepared."""
+        return self._write.dialect
+
+    async def writer_connection(self) -> AsyncConnection:
+        """Open the connection that writes; there is one per process, and the group commit owns it."""
+        return await self._write.connect()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a reader's connection; each statement on it sees what is committed when it starts.
+
+        The connection is kept between uses: opening and resetting it would cost more than the query.
+        """
+        connection = await self._idle.get()
+        try:
+            if connection is None or connection.closed:
+                connection = await self._read.connect()
+            yield connection
+        except BaseException:
+            # Whatever went wrong, or whoever gave up waiting, may have left a statement half read.
+            if connection is not None:
+                await asyncio.shield(_discard(connection))
+                connection = None
+            raise
+        finally:
+            self._idle.put_nowait(connection)
+
+    async def close(self) -> None:
+        """Close every reader and both sides."""
+        for _ in range(READERS):
+            connection = await self._idle.get()
+            if connection is not None:
+                await connection.close()
+        await self._read.dispose()
+        await self._write.dispose()
+
+
+def open_engine(address: str) -> Engine:
+    """Return the engine for a database address such as `sqlite:////var/lib/sluss/sluss.db`."""
+    return Engine(database_url(address))
+
+
+async def _discard(connection: AsyncConnection) -> None:
+    await connection.invalidate()
+    await connection.close()
+
+
+def _for_sqlite(engine: AsyncEngine, pragmas: tuple[str, ...]) -> None:
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        # The driver's own transactions are switched off: `begin` below says which kind it is.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", set_up)
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
