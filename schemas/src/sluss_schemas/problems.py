@@ -55,6 +55,13 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "directory_refused": (422, "The entry does not follow from the directory; sync and do it again."),
     "overloaded": (503, "Try again in a moment; nothing was lost."),
     "internal": (500, "Try again; if it goes on, give the operator the time and the request id."),
+    # a server's own troubles
+    "not_migrated": (0, "Make a copy of the database and run `sluss migrate`."),
+    "database_unreachable": (0, "Start the database, or correct SLUSS_DATABASE_URL."),
+    "data_dir_unusable": (0, "Give this user a data folder that only they can read and write."),
+    "key_damaged": (0, "Put the receipt key back from the backup; devices know no other."),
+    "address_unusable": (0, "Choose another address or port; this one is taken or not this machine's."),
+    "demo_missing": (0, "Run `make demo` in a checkout of the project."),
     # a device's own troubles
     "wrong_passphrase": (0, "Type the passphrase again; nothing was changed."),
     "store_missing": (0, "Enrol this device first; there is no store at this path."),
