@@ -53,7 +53,7 @@ class Delivering:
         """Return an entry as this device gets it, and about how many bytes that is."""
         if stored.op != sync.Op.PUT:
             return sync.Entry(stored.seq, sync.Op(stored.op), stored.digest), _ENTRY_BYTES
-        put = self._put(asker, stored)
+        put = None if stored.ended else self._put(asker, stored)
         if put is None:
             seen = commitment(stored.salt, stored.digest, stored.op)
             return sync.Entry(stored.seq, sync.Op.SKIP, seen), _ENTRY_BYTES

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -24,7 +25,7 @@ from sluss_server.services.delivering import Asker, Delivering
 from sluss_server.services.placing import Feeds, feeds_of
 from sluss_server.services.recording import Recording
 from sluss_server.storage import feeds
-from sluss_server.storage.feeds import FeedHead
+from sluss_server.storage.feeds import FeedHead, StoredEntry
 from sluss_server.storage.ledger import Leaf
 
 _ROUNDS: Final = 5
@@ -77,7 +78,7 @@ class Pulling:
             view = await core.directories.refresh(caller.partnership)
         else:
             raise Invalid("overloaded")
-        if any(page.entries for page in pages):
+        if any(page.entries or page.past for page in pages):
             await self._recording.record(caller.partnership, _delivery(caller, pages, now))
         closed = tuple(one.feed for one in pull.cursor if not own.has(one.feed))
         return sync.PullAnswer(tuple(pages), closed, view.heads, now), own.places()
@@ -90,42 +91,102 @@ class Pulling:
         heads: list[FeedHead],
         pull: sync.Pull,
     ) -> list[sync.FeedPage]:
-        room, space = pull.limit, sync.MAX_PAGE_BYTES
+        reader = _Reader(self._delivering, connection, caller.partnership, asker, _Room(pull.limit))
+        unread = _unread(asker.feeds, heads, pull.cursor)
+        news = [(head, start, await reader.upwards(head, start)) for head, start in unread]
         pages = list[sync.FeedPage]()
-        for head, start in _unread(asker.feeds, heads, pull.cursor):
-            entries, full = list[sync.Entry](), room <= 0 or space <= 0
-            position = start
-            while not full and position < head.seq:
-                rows = await feeds.page(connection, caller.partnership, head.feed, position, min(_CHUNK, room))
-                for row in rows:
-                    entry, size = self._delivering.entry(asker, row)
-                    if size > space and (entries or pages):
-                        full = True
-                        break
-                    entries.append(entry)
-                    position, room, space = row.seq, room - 1, space - size
-                full = full or room <= 0 or space <= 0 or not rows
-            more = position < head.seq
-            pages.append(sync.FeedPage(sync.Position(head.feed, head.generation, position), tuple(entries), more))
-            if more:
-                break
+        for head, start, entries in news:
+            seq = entries[-1].seq if entries else start.seq
+            # What is new comes before what is past, in every feed.
+            past = await reader.downwards(head, start.below) if seq == head.seq else []
+            below = past[-1].seq if past else start.below
+            position = sync.Position(head.feed, head.generation, seq, below if below > 1 else 0)
+            pages.append(
+                sync.FeedPage(position, tuple(entries), position.seq < head.seq or position.below > 0, tuple(past))
+            )
         return pages
 
 
-def _unread(own: Feeds, heads: list[FeedHead], cursor: tuple[sync.Position, ...]) -> list[tuple[FeedHead, int]]:
-    """Return the device's feeds with something after the cursor, its own first, each with where to begin."""
+class _Room:
+    """What is left of a page: a number of entries, and bytes."""
+
+    def __init__(self, entries: int) -> None:
+        self.entries = entries
+        self.size = sync.MAX_PAGE_BYTES
+        self._empty = True
+
+    def takes(self, size: int) -> bool:
+        """Take an entry of this size, if there is room; the first always fits."""
+        if self.entries <= 0 or (size > self.size and not self._empty):
+            return False
+        self.entries, self.size, self._empty = self.entries - 1, self.size - size, False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads entries of feeds for one asker, as long as there is room."""
+
+    delivering: Delivering
+    connection: AsyncConnection
+    partnership: bytes
+    asker: Asker
+    room: _Room
+
+    async def upwards(self, head: FeedHead, start: sync.Position) -> list[sync.Entry]:
+        """Return what follows a position."""
+        found, position = list[sync.Entry](), start.seq
+        while self.room.entries > 0 and position < head.seq:
+            limit = min(_CHUNK, self.room.entries)
+            rows = await feeds.page(self.connection, self.partnership, head.feed, position, limit)
+            if not self._take(rows, found):
+                break
+            position = rows[-1].seq
+        return found
+
+    async def downwards(self, head: FeedHead, below: int) -> list[sync.Entry]:
+        """Return what lies before a mark, the latest first."""
+        found = list[sync.Entry]()
+        while self.room.entries > 0 and below > 1:
+            limit = min(_CHUNK, self.room.entries)
+            rows = await feeds.past(self.connection, self.partnership, head.feed, below, limit)
+            if not self._take(rows, found):
+                break
+            below = rows[-1].seq
+        return found
+
+    def _take(self, rows: list[StoredEntry], found: list[sync.Entry]) -> bool:
+        """Add rows while they fit; tell whether all of them did."""
+        for row in rows:
+            entry, size = self.delivering.entry(self.asker, row)
+            if not self.room.takes(size):
+                return False
+            found.append(entry)
+        return bool(rows)
+
+
+def _unread(
+    own: Feeds, heads: list[FeedHead], cursor: tuple[sync.Position, ...]
+) -> list[tuple[FeedHead, sync.Position]]:
+    """Return the device's feeds with something unread, its own first, each with where to go on.
+
+    A feed that is new to the device, or begins a new generation, is read downwards from its head.
+    """
     known = {one.feed: one for one in cursor}
-    found = list[tuple[FeedHead, int]]()
+    found = list[tuple[FeedHead, sync.Position]]()
     for head in sorted(heads, key=lambda one: (one.feed != own.own, one.feed)):
-        position = known.get(head.feed)
-        start = position.seq if position is not None and position.generation == head.generation else 0
-        if own.has(head.feed) and start < head.seq:
-            found.append((head, max(start, 0)))
+        start = known.get(head.feed)
+        if start is None or start.generation != head.generation:
+            start = sync.Position(head.feed, head.generation, head.seq, head.seq + 1)
+        start = sync.Position(start.feed, start.generation, max(start.seq, 0), max(start.below, 0))
+        if own.has(head.feed) and (start.seq < head.seq or start.below > 1):
+            found.append((head, start))
     return found
 
 
 def _delivery(caller: Caller, pages: list[sync.FeedPage], now: int) -> Leaf:
     """Return the leaf of a page: which device got which ranges of which feeds, as a digest."""
-    ranges = [(one.position.feed, one.entries[0].seq, one.entries[-1].seq) for one in pages if one.entries]
+    runs = [(page.position.feed, run) for page in pages for run in (page.entries, page.past) if run]
+    ranges = [(feed, run[0].seq, run[-1].seq) for feed, run in runs]
     digest = hashlib.sha256(encode(ranges)).digest()
     return Leaf(caller.agency, "deliver", encode(("deliver", digest, caller.device, now)))

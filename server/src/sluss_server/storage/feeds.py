@@ -64,6 +64,7 @@ class StoredEntry(NamedTuple):
     not_after: int | None
     seal: bytes | None
     wraps: bytes
+    ended: bool
     agency: bytes
     kind: int
     manifest: bytes
@@ -107,6 +108,7 @@ _heads_of: Final = (
 _insert_head: Final = insert_all(feed_heads)
 _move_head: Final = update_by(feed_heads, ("partnership_id", "feed"), ("seq",))
 _insert_entry: Final = insert_all(feed_entries)
+_end_entry: Final = update_by(feed_entries, ("partnership_id", "feed", "digest", "via"), ("ended",))
 
 # One question tells an idle device everything: the ends of its feeds, and whether a directory has moved.
 _news: Final = union_all(
@@ -124,7 +126,7 @@ _news: Final = union_all(
     ),
 )
 
-_page: Final = (
+_entries: Final = (
     select(
         feed_entries.c.seq,
         feed_entries.c.op,
@@ -136,6 +138,7 @@ _page: Final = (
         feed_entries.c.not_after,
         feed_entries.c.seal,
         feed_entries.c.wraps,
+        feed_entries.c.ended,
         reports.c.agency,
         reports.c.kind,
         reports.c.manifest,
@@ -161,11 +164,11 @@ _page: Final = (
     .where(
         feed_entries.c.partnership_id == _bytes("partnership"),
         feed_entries.c.feed == _bytes("feed"),
-        feed_entries.c.seq > bindparam("after"),
     )
-    .order_by(feed_entries.c.seq)
     .limit(bindparam("limit"))
 )
+_page: Final = _entries.where(feed_entries.c.seq > bindparam("after")).order_by(feed_entries.c.seq)
+_past: Final = _entries.where(feed_entries.c.seq < bindparam("below")).order_by(feed_entries.c.seq.desc())
 
 _placed: Final = (
     select(feed_entries.c.feed, feed_entries.c.op, feed_entries.c.digest, feed_entries.c.via)
@@ -215,7 +218,9 @@ async def append(
     for number, (feed, op, digest, *rest) in enumerate(entries):
         heads[feed] += 1
         salt = salts[SALT_BYTES * number : SALT_BYTES * (number + 1)]
-        rows.append((partnership, feed, heads[feed], op, digest, salt, *rest))
+        rows.append((partnership, feed, heads[feed], op, digest, salt, *rest, False))
+    ended = [(True, partnership, entry.feed, entry.digest, BASE) for entry in entries if entry.op == "drop"]
+    await _end_entry.run(connection, ended)
     await _insert_entry.run(connection, rows)
     await _insert_head.run(connection, [(partnership, feed, FIRST_GENERATION, heads[feed]) for feed in new])
     old = set(feeds) - set(new)
@@ -248,6 +253,14 @@ async def page(
     """Return at most `limit` entries of a feed that follow number `after`."""
     given = {"partnership": partnership, "feed": feed, "after": after, "limit": limit}
     return [StoredEntry._make(row) for row in await connection.execute(_page, given)]
+
+
+async def past(
+    connection: AsyncConnection, partnership: bytes, feed: bytes, below: int, limit: int
+) -> list[StoredEntry]:
+    """Return at most `limit` entries of a feed before number `below`, the latest first."""
+    given = {"partnership": partnership, "feed": feed, "below": below, "limit": limit}
+    return [StoredEntry._make(row) for row in await connection.execute(_past, given)]
 
 
 async def placed(connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]) -> list[Placed]:

@@ -190,6 +190,7 @@ feed_heads: Final = Table(
 
 # A `put` carries the seal and wraps of its one recipient, so that a delivery is one index scan.
 # `via` says why the recipient holds it: 0 a base seal, 1 a grant, 2 a supervisor's record.
+# `ended` says that a later `drop` of this feed took it back, so that nobody who comes later is given it.
 feed_entries: Final = Table(
     "feed_entries",
     metadata,
@@ -206,6 +207,7 @@ feed_entries: Final = Table(
     _number("not_after", nullable=True),
     _bytes("seal", nullable=True),
     _bytes("wraps"),
+    Column("ended", Boolean(), nullable=False),
     Index("feed_entries_by_digest", "partnership_id", "digest"),
 )
 

@@ -193,6 +193,7 @@ def _feeds() -> None:
             *_numbers("not_after", nullable=True),
             *_data("seal", nullable=True),
             *_data("wraps"),
+            *_flags("ended"),
         ],
     )
     op.create_index("feed_entries_by_digest", "feed_entries", ["partnership_id", "digest"])

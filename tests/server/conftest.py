@@ -1,0 +1,18 @@
+"""A town on a real database file, for the tests of the server's core."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.server.town import Town
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Town]:
+    """Five agencies, each with two field devices, a supervisor's and open epochs."""
+    built = await (await Town(tmp_path / "sluss.db").open()).build()
+    yield built
+    await built.close()
