@@ -24,6 +24,7 @@ from sluss_schemas import disclosure, manifest, sync
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import NO_GRANT, SLOTS, bit, bitmap_of, kid_of, slots_of
 from sluss_schemas.manifest import Head, Manifest, Recipient
+from sluss_schemas.policy.pack import builtin
 
 _suite: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -188,8 +189,11 @@ def make_grant(
     not_after: int | None = None,
     grant_id: bytes | None = None,
     pack: bytes | None = None,
+    tests: Sequence[disclosure.Test] | None = None,
 ) -> disclosure.GrantItem:
-    """Make a grant of the author's group for a report."""
+    """Make a grant of the author's group for a report; every test of its gateway is affirmed unless others are given."""
+    demanded = builtin()[-1].gateways[gateway].tests if gateway in builtin()[-1].gateways else ()
+    affirmed = [disclosure.Test(test.code, met=True) for test in demanded]
     name = grant_id or os.urandom(16)
     sealed = tuple(
         sorted(
@@ -216,7 +220,7 @@ def make_grant(
             tuple(one.kid for one in sealed),
             gateway,
             pack or report.manifest.pack,
-            (),
+            tuple(affirmed if tests is None else tests),
             hashlib.sha256(b"").digest(),
             now,
             not_after,

@@ -11,12 +11,16 @@ from msgspec import structs
 
 from sluss_schemas import disclosure, sync
 from sluss_schemas.codec import encode
+from sluss_schemas.policy.pack import builtin
 
 from tests.server.sealer import SealedReport, SignKey, make_grant, with_grants
 from tests.server.town import NOW, Town, amended, bits, slots
 
 POLICE_MAY = bits("SIT", "PLC", "SUB", "ENF", "SAF", "AUT.brief")
 TO_POLICE = bits("SIT", "PLC", "SUB")
+
+
+L14_TESTS = [test.code for test in builtin()[-1].gateways["L14"].tests]
 
 
 def told(town: Town, opened: int = TO_POLICE, *, gateway: str = "L14", to: str = "police", **more: Any) -> SealedReport:  # noqa: ANN401  # any argument of a grant
@@ -96,9 +100,16 @@ def _other_seals(t: Town) -> SealedReport:
     return _changed(t, recipients=other.recipients)
 
 
+def _tests(*tests: tuple[str, bool]) -> Callable[[Town], SealedReport]:
+    return lambda t: told(t, tests=[disclosure.Test(code, met=met) for code, met in tests])
+
+
 REFUSED: list[tuple[str, Callable[[Town], SealedReport], tuple[str, str, str]]] = [
     ("a decided gateway", lambda t: told(t, gateway="L17"), ("refused", "not_allowed", "grant.L17")),
     ("a gateway that is none", lambda t: told(t, gateway="L99"), ("refused", "not_allowed", "grant.L99")),
+    ("no test affirmed", _tests(), ("refused", "not_allowed", "grant.L14.tests")),
+    ("a test denied", _tests(*((code, False) for code in L14_TESTS)), ("refused", "not_allowed", "grant.L14.tests")),
+    ("a test of another gateway", _tests(("child", True)), ("refused", "not_allowed", "grant.L14.tests")),
     ("another pack", _other_pack, ("refused", "unknown_pack", "grant.pack")),
     ("another version", _for_another, ("refused", "malformed", "grant.digest")),
     (

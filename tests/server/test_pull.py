@@ -21,7 +21,7 @@ from sluss_schemas.records import Open, SignedRecord, record_message
 from sluss_server.storage import tables
 
 from tests.server.sealer import SealedReport
-from tests.server.town import NOW, Device, Town, bits
+from tests.server.town import NOW, Device, Town, amended, bits
 
 
 async def filed(town: Town, count: int, **more: Any) -> list[SealedReport]:  # noqa: ANN401  # any field of a draft
@@ -32,7 +32,7 @@ async def filed(town: Town, count: int, **more: Any) -> list[SealedReport]:  # n
 
 
 async def paged(town: Town, device: Device, limit: int) -> tuple[list[int], list[bytes]]:
-    """Pull to the end with a limit; return the pages' sizes and the digests in their order."""
+    """Pull to the end with a limit; return the pages' sizes and the digests, each page in the order of its feeds."""
     cursor, sizes, found = dict[bytes, sync.Position](), list[int](), list[bytes]()
     while True:
         answer = await town.pull(device, cursor.values(), limit=limit)
@@ -58,8 +58,12 @@ class TestPages:
 
         found = await paged(town, town.field("police"), limit)
 
-        # In the order of the feeds, which is that of the scenes.
-        assert found == (sizes, [one.digest for one in (*reports[4:], *reports[:4])])
+        # Each feed from its newest page to its oldest, the feeds in the order of their scenes.
+        assert found[0] == sizes
+        assert sorted(found[1]) == sorted(one.digest for one in reports)
+        newest = [reports[-1].digest, reports[3].digest]
+        first = min(limit, 5)
+        assert found[1][first - 1] == newest[0]
 
     async def test_end_at_a_megabyte(self, town: Town) -> None:
         reports = await filed(
@@ -69,7 +73,7 @@ class TestPages:
         sizes, found = await paged(town, town.field("police"), 500)
 
         assert sizes == [16, 14]
-        assert found == [one.digest for one in reports]
+        assert found == [one.digest for one in (*reports[14:], *reports[:14])]
 
     async def test_hold_at_least_one_entry_however_large(self, town: Town) -> None:
         [report] = await filed(
@@ -90,7 +94,7 @@ class TestPages:
 
         answer = await town.pull(town.field("police"), [one.position for one in first.pages])
 
-        assert [one.digest for page in answer.pages for one in page.entries] == [one.digest for one in reports[2:]]
+        assert [one.digest for page in answer.pages for one in page.entries] == [one.digest for one in reports[:3]]
 
     async def test_are_empty_when_nothing_is_new(self, town: Town) -> None:
         await filed(town, 2)
@@ -123,6 +127,34 @@ class TestPages:
     async def test_of_impossible_sizes_are_refused(self, town: Town, limit: int, wait: int) -> None:
         with pytest.raises(Invalid, match="out_of_range"):
             await town.pull(town.field("police"), limit=limit, wait=wait)
+
+
+class TestPast:
+    async def test_comes_after_what_is_new_and_ends_at_the_first(self, town: Town) -> None:
+        old = await filed(town, 5)
+        caller = await town.caller(town.field("police"))
+        first = await town.services.pull(caller, sync.Pull((), limit=2))
+        fresh = await filed(town, 1)
+
+        second = await town.services.pull(caller, sync.Pull(tuple(page.position for page in first.pages), limit=2))
+        third = await town.services.pull(caller, sync.Pull(tuple(page.position for page in second.pages), limit=9))
+
+        assert [[one.digest for one in page.past] for page in first.pages] == [[old[4].digest, old[3].digest]]
+        assert [[one.digest for one in page.entries] for page in second.pages] == [[fresh[0].digest]]
+        assert [[one.digest for one in page.past] for page in second.pages] == [[old[2].digest]]
+        assert [[one.digest for one in page.past] for page in third.pages] == [[old[1].digest, old[0].digest]]
+        assert [(page.position.seq, page.position.below, page.more) for page in third.pages] == [(6, 0, False)]
+
+    async def test_holds_nothing_that_was_taken_back(self, town: Town) -> None:
+        own = town.agencies["security"].key()
+        [report] = await filed(town, 1)
+        taken = amended(town, report, readers={own: bits("SIT", "PLC")})
+        await town.outcomes(town.field("security"), taken)
+
+        entries = [one for page in (await town.pull(town.field("police"))).pages for one in page.entries]
+
+        assert [str(one.op) for one in entries] == ["skip", "drop"]
+        assert all(one.put is None for one in entries)
 
 
 class TestFeeds:

@@ -325,7 +325,10 @@ class Town:
     async def pull(
         self, device: Device, cursor: Iterable[sync.Position] = (), *, limit: int = 500, wait: int = 0
     ) -> sync.PullAnswer:
-        return await self.services.pull(await self.caller(device), sync.Pull(tuple(cursor), limit, wait))
+        """Pull, and put what came downwards into the order of its feed."""
+        answer = await self.services.pull(await self.caller(device), sync.Pull(tuple(cursor), limit, wait))
+        pages = (structs.replace(page, entries=(*reversed(page.past), *page.entries), past=()) for page in answer.pages)
+        return structs.replace(answer, pages=tuple(pages))
 
     async def entries(self, device: Device) -> list[sync.Entry]:
         """Everything that a device gets from the start, in the order of its feeds."""

@@ -34,6 +34,7 @@ Register = Callable[[], Awaitable[bool]]
 _ROUNDS: Final = 3
 _WITHOUT_RIGHTS: Final = frozenset({"revoked_device", "not_allowed"})
 _SEAL_AT_ONCE: Final = 50
+_FIRST_PAGE: Final = 200
 
 
 @dataclass(slots=True)
@@ -213,7 +214,10 @@ def _take_answers(local: Local, batch: list[Row], answer: wire.PushAnswer, now: 
 async def _pull(local: Local, transport: Transport, tally: Tally, tell: Progress) -> None:
     more = True
     while more:
-        answer = await transport.post("/v1/pull", wire.Pull(local.cursor()), wire.PullAnswer)
+        cursor = local.cursor()
+        # A new device's first page is short, so that the newest reports are readable at once.
+        limit = wire.MAX_PAGE_ENTRIES if cursor else _FIRST_PAGE
+        answer = await transport.post("/v1/pull", wire.Pull(cursor, limit), wire.PullAnswer)
         purged = _take_in(local, answer, transport.now(), tally)
         if purged:
             local.store.scrub()

@@ -70,6 +70,9 @@ def check_grant(
     gateway = rules.gateway(grant.pack, grant.gateway)
     if gateway is None or not gateway.at_filing:
         raise Invalid("not_allowed", f"grant.{grant.gateway}")
+    # Every test that the pack demands, affirmed; one that is missing, doubled or denied opens nothing.
+    if [(test.code, test.met) for test in grant.tests] != [(test.code, True) for test in gateway.tests]:
+        raise Invalid("not_allowed", f"grant.{grant.gateway}.tests")
     if grant.not_before > now + EARLY_S or (grant.not_after is not None and grant.not_after <= grant.not_before):
         raise Invalid("out_of_range", "grant.not_before")
     _place(rules, view, directory, target, found)

@@ -219,9 +219,10 @@ async def append(
         heads[feed] += 1
         salt = salts[SALT_BYTES * number : SALT_BYTES * (number + 1)]
         rows.append((partnership, feed, heads[feed], op, digest, salt, *rest, False))
+    await _insert_entry.run(connection, rows)
+    # After the insert, because a version and the one that takes it back may come in one transaction.
     ended = [(True, partnership, entry.feed, entry.digest, BASE) for entry in entries if entry.op == "drop"]
     await _end_entry.run(connection, ended)
-    await _insert_entry.run(connection, rows)
     await _insert_head.run(connection, [(partnership, feed, FIRST_GENERATION, heads[feed]) for feed in new])
     old = set(feeds) - set(new)
     await _move_head.run(connection, [(heads[feed], partnership, feed) for feed in feeds if feed in old])
