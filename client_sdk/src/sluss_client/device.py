@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +27,7 @@ from sluss_client.keys import DeviceKeys, DeviceSeeds
 from sluss_client.local import Config, Local
 from sluss_client.outbox import WAITING, State
 from sluss_client.report import Report
-from sluss_client.store import Store
+from sluss_client.store import Store, remove
 from sluss_client.sync import Progress
 from sluss_client.transport import Transport
 from sluss_schemas import forms
@@ -57,7 +57,12 @@ class Device:
             StoreError: `store_missing`, `wrong_passphrase`, `store_damaged`, `store_locked`.
 
         """
-        return cls(Local(Store.open(Path(path), passphrase)))
+        store = Store.open(Path(path), passphrase)
+        try:
+            return cls(Local(store))
+        except BaseException:
+            store.close()
+            raise
 
     @classmethod
     async def enrol(
@@ -93,9 +98,7 @@ class Device:
             await _announce(said, keys, founded, transport)
         except BaseException:
             local.store.close()
-            for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                with suppress(OSError):
-                    name.unlink()
+            remove(path)
             raise
         finally:
             await transport.close()

@@ -5,8 +5,8 @@ Refuses: a mapping that is for another agency, before the first row; a row that 
 the rest goes on.
 
 A row is known by its source, which the store keeps in the same durable step as the report.
-A row's versions are filed and amended in their order.
-Where an earlier one is bad the next good one begins the report; once a version is in, none before it is put before it.
+A row's versions are filed and amended in their order: one that is bad holds up those after it, so that its correction
+can still come before them.
 
 > INVARIANT: a run that was killed at any moment and started again leaves what one whole run leaves.
 """
@@ -24,7 +24,8 @@ from sluss_client import saving
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.mappings import Mapping
-from sluss_client.mappings.rows import Bad, Made, Reader, Skipped, ids_of
+from sluss_client.mappings.rows import Made, Reader, Skipped, ids_of
+from sluss_client.mappings.table import Bad
 from sluss_schemas.ids import ReportId
 
 Progress = Callable[[int, int], None]
@@ -61,9 +62,9 @@ def reader(path: Path, mapping: Mapping, skip_ids: SkipFile | None = None) -> Re
 
     """
     left = skip_ids
-    if left is None and mapping.skip_ids is not None:
-        beside = path.parent / mapping.skip_ids.file
-        left = (beside, mapping.skip_ids.column) if beside.exists() else None
+    if left is None and mapping.skip_ids_from is not None:
+        beside = path.parent / mapping.skip_ids_from.file
+        left = (beside, mapping.skip_ids_from.column) if beside.exists() else None
     return Reader(path, mapping, frozenset() if left is None else ids_of(*left))
 
 
@@ -114,7 +115,7 @@ async def run(device: Device, rows: Reader, *, progress: Progress | None = None,
         raise Invalid("bad_mapping", "owner", f"This mapping is for a device of {owner}.")
     read = list(rows)
     made = [row for row in read if isinstance(row, Made)]
-    work = _Run(device, made, rows.mapping.governed(), told or _to_nobody)
+    work = _Run(device, made, rows.mapping, told or _to_nobody)
     for row in read:
         if isinstance(row, Bad):
             work.refuse(row)
@@ -142,7 +143,6 @@ class _Event:
 
     source: str
     rows: list[Made]
-    scene: str = ""
     taken: dict[int, Made] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[_Event, Made]]:
@@ -162,10 +162,13 @@ def _by_source(made: Sequence[Made]) -> list[_Event]:
 class _Run:
     """One import on one device."""
 
-    def __init__(self, device: Device, made: Sequence[Made], governed: frozenset[str], told: Told) -> None:
+    def __init__(self, device: Device, made: Sequence[Made], mapping: Mapping, told: Told) -> None:
         self.summary = Summary()
         self._device = device
-        self._governed = governed
+        self._governed = mapping.governed()
+        self._versioned = mapping.version is not None
+        # By source, the least version that was refused in this run.
+        self._held_up: dict[str, int] = {}
         self._told = told
         self._scenes = {slug for slug, _, _ in device.scenes()}
         # Of the whole file, so that a run which goes on after a kill refuses the same rows.
@@ -175,13 +178,15 @@ class _Run:
 
     def refuse(self, bad: Bad) -> None:
         self.summary.bad += 1
+        if self._versioned and bad.source:
+            self._held_up[bad.source] = min(bad.version, self._held_up.get(bad.source, bad.version))
         self._told(bad)
 
     async def take(self, event: _Event, row: Made) -> None:
         try:
             await self._take(event, row)
         except (Invalid, NotFound, Refused) as wrong:
-            self.refuse(Bad(row.row, wrong.code, wrong.field, wrong.say))
+            self.refuse(Bad(row.row, wrong.code, wrong.field, wrong.say, row.source, row.version))
 
     async def _take(self, event: _Event, row: Made) -> None:
         before = event.taken.get(row.version)
@@ -195,6 +200,8 @@ class _Run:
         key = f"{row.source}@{row.version}" if row.version else row.source
         if self._known(key) is not None:
             self.summary.already += 1
+        elif self._held_up.get(row.source, row.version) < row.version:
+            raise Invalid("bad_row", "version", "An earlier version of it was not taken; correct that one first.")
         elif report is None:
             self._file(row, key)
         elif any(self._known(f"{row.source}@{later.version}") for later in event.rows if later.version > row.version):

@@ -18,7 +18,7 @@ from sluss_client.filing import Author
 from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, matches
 from sluss_client.outbox import Outbox
 from sluss_client.replica import Replica
-from sluss_client.store import Store
+from sluss_client.store import Store, remove
 from sluss_client.trust import Trust
 from sluss_schemas import directory as d
 from sluss_schemas import sync as wire
@@ -65,10 +65,15 @@ class Local:
     def create(cls, path: Path, passphrase: str, seeds: DeviceSeeds, config: Config) -> Local:
         """Make a new device's store."""
         store = Store.create(path, passphrase)
-        with store.transaction():
-            store.put(_DEVICE, b"seeds", msgspec.msgpack.encode(seeds))
-            store.put(_DEVICE, b"config", msgspec.msgpack.encode(config))
-        return cls(store)
+        try:
+            with store.transaction():
+                store.put(_DEVICE, b"seeds", msgspec.msgpack.encode(seeds))
+                store.put(_DEVICE, b"config", msgspec.msgpack.encode(config))
+            return cls(store)
+        except BaseException:
+            store.close()
+            remove(path)
+            raise
 
     def _load_chains(self) -> None:
         chains: dict[AgencyId, list[tuple[int, bytes]]] = {}

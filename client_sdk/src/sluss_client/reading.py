@@ -24,7 +24,8 @@ from sluss_schemas import disclosure, manifest
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import KIND_SECRET, NO_GRANT, AgencyId, Digest, GrantId, Kid, ReportId, bitmap_of, slot, slots_of
-from sluss_schemas.policy.answers import Slots
+from sluss_schemas.policy.answers import Receiver, Slots
+from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Device, Directory, EpochKeys
 from sluss_schemas.signing import verify
@@ -107,6 +108,8 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     for number, key in _section_keys(put, digest, secret, bitmap & may, grant):
         sections[number] = _section(put, document, number, key)
     kind = _true_kind(document.kind, sections)
+    if kind == KIND_SECRET and grant is not None:
+        kind = _kind_of_duty(trust, pack, owner, receiver, grant.gateway, bitmap)
     if kind != document.kind:
         # A secret kind: the server allowed the union of that owner's secret kinds, the device applies the sealed one.
         may = _may(trust.slots(pack, kind, owner.sector, receiver), grant)
@@ -217,6 +220,20 @@ def _true_kind(kind: int, sections: dict[int, bytes]) -> int:
     if kind not in {KIND_SECRET, array[0]}:
         raise Alarm("kind_differs")
     return array[0]
+
+
+def _kind_of_duty(trust: Trust, pack: Pack, owner: Directory, receiver: Receiver, code: str, bitmap: int) -> int:  # noqa: PLR0917
+    """Return the secret kind of a report whose situation, which says the kind, is closed under a duty.
+
+    A duty is sealed with all that it opens, and the situation is always filled; so only a kind that keeps the situation
+    closed comes into question. Where several do, the kind stays secret.
+    """
+    fitting = []
+    for number, kind in pack.kinds.items():
+        given = trust.slots(pack, number, owner.sector, receiver).duties.get(code, 0)
+        if not kind.clear and owner.sector in kind.owners and not (bitmap & ~given or given & 0b11 << _SITUATION):
+            fitting.append(number)
+    return fitting[0] if len(fitting) == 1 else KIND_SECRET
 
 
 def _check_author(document: manifest.Manifest, sections: dict[int, bytes], owner: Directory) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,11 @@ _SALT_BYTES: Final = 16
 _MEMORY_KIB: Final = 64 * 1024
 _PASSES: Final = 3
 _LANES: Final = 4
+_MOST_MEMORY_KIB: Final = 1024 * 1024
+_MOST_PASSES: Final = 64
+_MAGIC: Final = b"SQLite format 3\0"
+_WITH_LOG: Final = b"\x02\x02"  # the file's versions for writing and reading: with a write-ahead log
+_HEAD_BYTES: Final = 20
 _SERVICE: Final = "sluss"
 _BUSY_MS: Final = 2000
 
@@ -51,6 +56,12 @@ class _Header(msgspec.Struct, frozen=True, array_like=True):
     lanes: int
     pepper: str | None
     sealed_key: bytes
+
+    def sound(self) -> bool:
+        """Tell whether these can be a header's values: a damaged one may ask for all of the machine's memory."""
+        costs = 1 <= self.lanes <= _LANES and 1 <= self.passes <= _MOST_PASSES
+        memory = 8 * self.lanes <= self.memory_kib <= _MOST_MEMORY_KIB
+        return self.format == _FORMAT and len(self.salt) == _SALT_BYTES and costs and memory
 
 
 def _keyring_usable() -> bool:
@@ -107,20 +118,25 @@ class Store:
             StoreError: `store_exists`, `disk_full`, `store_damaged`.
 
         """
-        if path.exists():
-            raise StoreError("store_exists", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The file is made private before anything is in it.
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        salt, key = os.urandom(_SALT_BYTES), crypto.random_key()
-        name, pepper = _new_pepper()
-        header = _Header(_FORMAT, salt, _MEMORY_KIB, _PASSES, _LANES, name, b"")
-        sealed = crypto.RowCipher(_outer(passphrase, header, pepper)).seal(b"sluss/store/key", key)
-        header = msgspec.structs.replace(header, sealed_key=sealed)
-        with _translated():
-            connection = _connect(path)
-            connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
-            connection.execute("INSERT INTO header VALUES (1, ?)", (msgspec.msgpack.encode(header),))
+        try:
+            # The file is made private before anything is in it.
+            with _translated():
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except FileExistsError:
+            raise StoreError("store_exists", str(path)) from None
+        try:
+            salt, key = os.urandom(_SALT_BYTES), crypto.random_key()
+            name, pepper = _new_pepper()
+            header = _Header(_FORMAT, salt, _MEMORY_KIB, _PASSES, _LANES, name, b"")
+            sealed = crypto.RowCipher(_outer(passphrase, header, pepper)).seal(b"sluss/store/key", key)
+            header = msgspec.structs.replace(header, sealed_key=sealed)
+            with _translated(), _closed_on_error(path) as connection:
+                connection.executescript("BEGIN IMMEDIATE;" + _SCHEMA + "COMMIT;")
+                connection.execute("INSERT INTO header VALUES (1, ?)", (msgspec.msgpack.encode(header),))
+        except BaseException:
+            remove(path)
+            raise
         return cls(path, connection, key)
 
     @classmethod
@@ -133,19 +149,24 @@ class Store:
         """
         if not path.exists():
             raise StoreError("store_missing", str(path))
-        with _translated():
-            connection = _connect(path)
+        with _translated(), path.open("rb") as file:
+            # SQLite would take an empty file for a new database, and turn another program's into one with a log.
+            head = file.read(_HEAD_BYTES)
+            if not head.startswith(_MAGIC) or not head.endswith(_WITH_LOG):
+                raise StoreError("store_damaged", str(path))
+        with _translated(), _closed_on_error(path) as connection:
             row = connection.execute("SELECT value FROM header WHERE id = 1").fetchone()
-        try:
-            header = msgspec.msgpack.decode(row[0], type=_Header)
-        except (TypeError, msgspec.DecodeError):
-            raise StoreError("store_damaged", str(path)) from None
-        outer = _outer(passphrase, header, _pepper(header.pepper))
-        try:
-            key = crypto.RowCipher(outer).open(b"sluss/store/key", header.sealed_key)
-        except crypto.CannotOpen:
-            connection.close()
-            raise StoreError("wrong_passphrase", "passphrase") from None
+            try:
+                header = msgspec.msgpack.decode(row[0], type=_Header)
+            except (TypeError, msgspec.DecodeError, UnicodeDecodeError):
+                raise StoreError("store_damaged", str(path)) from None
+            if not header.sound():
+                raise StoreError("store_damaged", str(path))
+            outer = _outer(passphrase, header, _pepper(header.pepper))
+            try:
+                key = crypto.RowCipher(outer).open(b"sluss/store/key", header.sealed_key)
+            except crypto.CannotOpen:
+                raise StoreError("wrong_passphrase", "passphrase") from None
         return cls(path, connection, key)
 
     def close(self) -> None:
@@ -261,6 +282,23 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
+def _closed_on_error(path: Path) -> Iterator[sqlite3.Connection]:
+    connection = _connect(path)
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+
+
+def remove(path: Path) -> None:
+    """Remove the files of a store that was not finished; one that was in use is never removed."""
+    for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        with suppress(OSError):
+            name.unlink()
+
+
+@contextmanager
 def _translated() -> Iterator[None]:
     """Turn SQLite's errors into the store's three."""
     try:
@@ -274,5 +312,7 @@ def _translated() -> Iterator[None]:
         raise StoreError("store_damaged", "store") from error
     except sqlite3.DatabaseError as error:
         raise StoreError("store_damaged", "store") from error
+    except FileExistsError:
+        raise
     except OSError as error:
         raise StoreError("disk_full" if error.errno == 28 else "store_damaged", "store") from error  # noqa: PLR2004  # ENOSPC

@@ -16,13 +16,14 @@ from typing import Final
 import msgspec
 
 from sluss_client import casework, filing, keyshare, reading, sync_core
-from sluss_client.errors import Refused, Untrusted
+from sluss_client.errors import Invalid, Offline, Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
 from sluss_client.replica import Received
 from sluss_client.transport import Transport
 from sluss_schemas import forms
 from sluss_schemas import sync as wire
+from sluss_schemas.codec import decode
 from sluss_schemas.ids import ReportId
 from sluss_schemas.signing import RECEIPT_LABEL, verify
 
@@ -34,6 +35,7 @@ Register = Callable[[], Awaitable[bool]]
 _ROUNDS: Final = 3
 _WITHOUT_RIGHTS: Final = frozenset({"revoked_device", "not_allowed"})
 _SEAL_AT_ONCE: Final = 50
+_RECEIPTED: Final = frozenset({*wire.STORED, wire.OutcomeCode.GONE})
 _FIRST_PAGE: Final = 200
 
 
@@ -107,6 +109,8 @@ async def directories(local: Local, transport: Transport) -> None:
             for chain in sorted(answer.chains, key=lambda one: one.agency != own):
                 local.extend(chain)
         more = answer.more
+        if more and not any(chain.entries for chain in answer.chains):
+            raise Offline("server_error", "directory", "The server promised more of the directories and gave nothing.")
     if not local.approved:
         raise Refused("device", code="waiting_for_approval")
 
@@ -186,26 +190,38 @@ def _take_answers(local: Local, batch: list[Row], answer: wire.PushAnswer, now: 
     """Write the outcomes of a push; tell whether anything has to be sealed again."""
     if len(answer.items) != len(batch):
         raise Untrusted("server_error", "push", "The server did not answer every item; all of them are kept.")
-    stale: set[bytes] = set()
+    again = False
     checkpoint = local.trust.own.genesis.checkpoint if local.trust.own.genesis else b""
     with local.store.transaction():
         for row, outcome in zip(batch, answer.items, strict=True):
             code = outcome.outcome
             if outcome.digest != row.digest and code is not wire.OutcomeCode.REFUSED:
                 raise Untrusted("server_error", "push", "The server answered for another report; all of them are kept.")
-            if outcome.receipt is not None:
-                verify(checkpoint, outcome.receipt_signature or b"", RECEIPT_LABEL + outcome.receipt, "receipt")
+            if code in _RECEIPTED or outcome.receipt is not None:
+                _check_receipt(outcome, checkpoint)
             changed = sync_core.answered(row, outcome, now)
             if code is wire.OutcomeCode.STALE_DIRECTORY:
-                stale.add(row.report_id)
-            elif code is wire.OutcomeCode.RETRY and row.after and row.report_id in stale:
-                # Its parent is sealed again and gets another name, and the server holds neither.
+                again = True
+            elif code is wire.OutcomeCode.RETRY and row.after and _parents(local, row) != row.parents:
+                # Its parent is or was sealed again and has another name, and the server holds neither.
                 changed = msgspec.structs.replace(row, state=State.FILED, digest=None, section_keys=())
+                again = True
             if changed is not row:
                 local.outbox.save(changed)
             tally.sent += code in wire.STORED and code is not wire.OutcomeCode.QUARANTINED
             tally.quarantined += code is wire.OutcomeCode.QUARANTINED
-    return bool(stale)
+    return again
+
+
+def _check_receipt(outcome: wire.Outcome, checkpoint: bytes) -> None:
+    """Believe that the server has a report only if it has signed that: else the device would let go of the only one."""
+    try:
+        receipt = decode(wire.Receipt, outcome.receipt or b"", "receipt")
+        verify(checkpoint, outcome.receipt_signature or b"", RECEIPT_LABEL + (outcome.receipt or b""), "receipt")
+    except Invalid as problem:
+        raise Untrusted("bad_signature", "receipt", "This is no receipt of the server; the report is kept.") from problem
+    if receipt.digest != outcome.digest:
+        raise Untrusted("server_error", "receipt", "The server gave another report's receipt; the report is kept.")
 
 
 # pull
@@ -218,11 +234,14 @@ async def _pull(local: Local, transport: Transport, tally: Tally, tell: Progress
         # A new device's first page is short, so that the newest reports are readable at once.
         limit = wire.MAX_PAGE_ENTRIES if cursor else _FIRST_PAGE
         answer = await transport.post("/v1/pull", wire.Pull(cursor, limit), wire.PullAnswer)
+        before = local.cursor()
         purged = _take_in(local, answer, transport.now(), tally)
         if purged:
             local.store.scrub()
         tell("pull", tally.received, 0)
         more = any(page.more for page in answer.pages)
+        if more and local.cursor() == before:
+            raise Offline("server_error", "pull", "The server promised more and gave nothing.")
     _expire(local, transport.now(), tally)
 
 

@@ -20,6 +20,7 @@ from http_message_signatures.httpx2 import adapt_message
 from sluss_client import clock
 from sluss_client.errors import Invalid, Offline, Refused, SlussError, Untrusted
 from sluss_client.keys import DeviceKeys
+from sluss_schemas.manifest import UnixTime
 from sluss_schemas.problems import CATALOGUE
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ class Problem(msgspec.Struct, frozen=True):
     code: str = "internal"
     detail: str = ""
     field: str | None = None
-    server_time: int | None = None
+    server_time: UnixTime | None = None
 
 
 class Transport:
@@ -93,18 +94,21 @@ class Transport:
             response = await self._tried(method, path, body, signed=signed, wait_s=wait_s)
             if response.status_code == httpx2.codes.UNAUTHORIZED and self._learned_offset(response):
                 response = await self._tried(method, path, body, signed=signed, wait_s=wait_s)
+        except httpx2.DecodingError as error:
+            raise _unreadable(path) from error
         except (_TryAgain, httpx2.HTTPError) as error:
             raise Offline("offline", self.server) from error
         if response.status_code >= httpx2.codes.BAD_REQUEST:
             raise _problem(response)
-        if response.status_code == httpx2.codes.NO_CONTENT or not response.content:
-            return None  # type: ignore[return-value]  # callers without an answer pass type(None)
+        if response.status_code >= httpx2.codes.MULTIPLE_CHOICES:
+            # What another address says was not asked for, and no request was signed for it.
+            raise Offline("server_error", f"HTTP {response.status_code}")
+        if answer is type(None):
+            return None
         try:
             return msgspec.msgpack.decode(response.content, type=answer)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
-            raise Offline(
-                "server_error", path, "The server's answer could not be read; nothing of it was used."
-            ) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _unreadable(path) from error
 
     async def _tried(self, method: str, path: str, body: bytes, *, signed: bool, wait_s: float) -> httpx2.Response:
         # Repeating is safe: a push is idempotent, and everything else only reads or is refused the second time.
@@ -154,10 +158,14 @@ class Transport:
         return True
 
 
+def _unreadable(path: str) -> Offline:
+    return Offline("server_error", path, "The server's answer could not be read; nothing of it was used.")
+
+
 def _decode_problem(response: httpx2.Response) -> Problem:
     try:
         return msgspec.json.decode(response.content, type=Problem)
-    except (msgspec.DecodeError, msgspec.ValidationError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Problem()
 
 
@@ -172,7 +180,9 @@ _KINDS: Final[dict[str, type[SlussError]]] = {
 
 def _problem(response: httpx2.Response) -> Exception:
     problem = _decode_problem(response)
-    if problem.code not in CATALOGUE or response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
+    # A code counts only with its own status: what a device alone can know is no server's to say.
+    known = CATALOGUE.get(problem.code, (0, ""))[0] == response.status_code
+    if not known or response.status_code >= httpx2.codes.INTERNAL_SERVER_ERROR:
         return Offline("server_error", f"HTTP {response.status_code}")
     kind: Any = _KINDS.get(problem.code, Invalid)
     if kind is Refused:

@@ -1,0 +1,167 @@
+"""Rows of a CSV as forms: what a mapping says, done to one row at a time.
+
+For: importing, and looking at a file without importing it; no device and no network are needed.
+Refuses: a row that it would have to guess about, with the row, the field and what to do, never with the row's content.
+
+> INVARIANT: every value of a form stands in the row or in the mapping's tables; what is unknown stays empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from sluss_client.mappings import SKIP, Cell, Kinds, Mapping
+from sluss_client.mappings.table import Bad, Table
+from sluss_client.mappings.values import id_of, local_time, microdegrees, plain, slug_of
+from sluss_schemas import forms
+from sluss_schemas.forms.base import field_named
+from sluss_schemas.problems import Invalid
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A row as a form; `source` identifies what it is about, `version` orders its versions."""
+
+    row: int
+    source: str
+    version: int
+    form: forms.Form = field(repr=False)
+    scene_name: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that the mapping leaves out."""
+
+    row: int
+
+
+class Reader:
+    """A CSV file under a mapping."""
+
+    def __init__(self, path: Path, mapping: Mapping, skip_ids: frozenset[str] = frozenset()) -> None:
+        """Open the file; `skip_ids` are ids (the first column of the source) whose rows are left out.
+
+        Raises:
+            Invalid: `bad_row` for a file that cannot be read, `bad_mapping` for a column that it does not have.
+
+        """
+        self.mapping = mapping
+        self.table = Table(path, mapping.delimiter)
+        for where, column in mapping.columns():
+            self.table.need(column, where)
+        self._skip_ids = skip_ids
+        self._zone = ZoneInfo(mapping.observed_at.zone)
+
+    def __iter__(self) -> Iterator[Made | Bad | Skipped]:
+        """Yield what became of each row."""
+        for number, cells in self.table.rows():
+            if isinstance(cells, Bad):
+                yield cells
+                continue
+            ids = [id_of(self.table.value(cells, column)) for column in self.mapping.source.columns]
+            if ids[0] in self._skip_ids or self._left_out(cells):
+                yield Skipped(number)
+                continue
+            source, version = f"{self.mapping.source.prefix}:{'/'.join(quote(one, safe='') for one in ids)}", 0
+            try:
+                if any(one in self.mapping.empty for one in ids):
+                    source = ""
+                    raise Invalid("missing_field", "source", "Fill in the columns that identify the row.")
+                version = self._version(cells)
+                yield self._made(number, cells, source, version)
+            except Invalid as wrong:
+                yield Bad(number, wrong.code, wrong.field, wrong.say, source, version)
+
+    def _left_out(self, cells: list[str]) -> bool:
+        return any(self.table.value(cells, rule.column) in rule.equals for rule in self.mapping.skip)
+
+    def _made(self, number: int, cells: list[str], source: str, version: int) -> Made | Skipped:
+        mapping = self.mapping
+        kind, values = self._kind(cells)
+        if kind == SKIP:
+            return Skipped(number)
+        scene = self._scene(cells)
+        if scene:
+            values["scene"] = slug_of(scene)
+        values["observed_at"] = local_time(self._value(cells, mapping.observed_at.column), self._zone)
+        for name, cell in mapping.fields.items():
+            value = self._cell(cells, cell, name)
+            if value is not None:
+                _put(values, name, value)
+        form = forms.make(kind, _numbers(kind, values))
+        return Made(number, source, version, form, scene)
+
+    def _kind(self, cells: list[str]) -> tuple[str, dict[str, object]]:
+        kinds = self.mapping.kind
+        if not isinstance(kinds, Kinds):
+            return kinds, {}
+        entry = kinds.table.get(plain(self.table.value(cells, kinds.column)))
+        if entry is None:
+            raise Invalid("unknown_kind", "kind", "Add the value of this column to the mapping's table of kinds.")
+        if isinstance(entry, str):
+            return SKIP, {}
+        return entry["kind"], {name: value for name, value in entry.items() if name != "kind"}
+
+    def _scene(self, cells: list[str]) -> str:
+        columns = self.mapping.scene.columns if self.mapping.scene is not None else ()
+        return next((name for column in columns if (name := self._value(cells, column))), "")
+
+    def _value(self, cells: list[str], column: str) -> str:
+        value = self.table.value(cells, column)
+        return "" if value in self.mapping.empty else value
+
+    def _cell(self, cells: list[str], cell: Cell, name: str) -> object:
+        value = self._value(cells, cell.column)
+        if not value:
+            return None
+        if cell.codes is not None:
+            if value not in cell.codes:
+                raise Invalid("unknown_code", name, "Add the value of this column to the mapping's table of codes.")
+            return cell.codes[value] or None
+        return microdegrees(value, name) if cell.scale == "microdegrees" else value
+
+    def _version(self, cells: list[str]) -> int:
+        if self.mapping.version is None:
+            return 0
+        text = id_of(self._value(cells, self.mapping.version))
+        if not (text.isascii() and text.isdecimal()):
+            raise Invalid("wrong_type", "version", "Give the number of the version.")
+        return int(text)
+
+
+def ids_of(path: Path, column: str, delimiter: str = ",") -> frozenset[str]:
+    """Return the ids in a column of another file.
+
+    Raises:
+        Invalid: `bad_row` for a file that cannot be read, `bad_mapping` for a column that it does not have.
+
+    """
+    table = Table(path, delimiter)
+    table.need(column, "skip_ids_from.column")
+    return frozenset(id_of(table.value(cells, column)) for _, cells in table.rows() if isinstance(cells, list))
+
+
+def _put(values: dict[str, object], name: str, value: object) -> None:
+    first, dot, rest = name.partition(".")
+    if not dot:
+        values[first] = value
+        return
+    inner: Any = values.setdefault(first, {})
+    inner[rest] = value
+
+
+def _numbers(kind: str, values: dict[str, object]) -> dict[str, object]:
+    """Return the values with separators of thousands taken out of whole numbers."""
+    form = forms.form_type(kind)
+    return {
+        name: id_of(value)
+        if isinstance(value, str) and (field := field_named(form, name)) is not None and field.kind_of_value == "int"
+        else value
+        for name, value in values.items()
+    }
