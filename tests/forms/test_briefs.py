@@ -97,7 +97,7 @@ def test_a_seizure_makes_its_own_market_note_without_amount_or_age() -> None:
 
     assert _said(form, "POL", "SIT") == {
         "kind": "seizure_or_find",
-        "severity": 1,
+        "severity": None,
         "time_band": "evening",
         "number_band": None,
         "substances": ["op_heroin"],

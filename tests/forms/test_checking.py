@@ -74,7 +74,6 @@ FAULTS: list[tuple[str, Form, Sector, str, str]] = [
     ("severity four", _order(severity=4), "SEC", "out_of_range", "severity"),
     ("severity by word", _order(severity="2"), "SEC", "wrong_type", "severity"),
     ("severity by yes", _order(severity=True), "SEC", "wrong_type", "severity"),
-    ("no severity", _order(severity=None), "SEC", "wrong_type", "severity"),
     ("a text that is none", _order(situation=b"bytes"), "SEC", "wrong_type", "situation"),
     ("half a surrogate pair", _order(situation=f"{SECRET}\ud800"), "SEC", "wrong_type", "situation"),
     ("a list that is none", _order(problems="noise"), "SEC", "wrong_type", "problems"),

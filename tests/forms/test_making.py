@@ -96,7 +96,6 @@ def test_a_form_says_only_what_was_given() -> None:
     assert to_values(make(1, ORDER | {"situation": "", "problems": []})) == {
         "observed_at": "2026-02-03T20:40:00+00:00",
         "sub_kind": "threat",
-        "severity": 1,
     }
 
 

@@ -19,7 +19,7 @@ from sluss_client.answers import ReaderRow
 from sluss_client.casework import ANSWERS
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
-from sluss_client.outbox import Row, Shown
+from sluss_client.outbox import Row, Shown, State
 from sluss_client.report import Report
 from sluss_client.trust import Reachable, local_day
 from sluss_schemas import forms
@@ -88,7 +88,8 @@ def next_version(local: Local, report_id: ReportId) -> Version:
     row, received = local.outbox.head(report_id), local.replica.get(report_id)
     heads = () if received is None else received.heads()
     top = max([row.version if row else 0, *(head.version for head in heads)])
-    if row is not None and row.version == top and row.digest is None:
+    if row is not None and row.version == top and row.state in {State.FILED, State.SEALED}:
+        # Even a sealed row has no lasting name before it is answered: a stale one is sealed again.
         return Version(report_id, top + 1, after=True)
     digests = {head.digest for head in heads if head.version == top}
     if row is not None and row.version == top and row.digest is not None:

@@ -219,7 +219,8 @@ def _check_receipt(outcome: wire.Outcome, checkpoint: bytes) -> None:
         receipt = decode(wire.Receipt, outcome.receipt or b"", "receipt")
         verify(checkpoint, outcome.receipt_signature or b"", RECEIPT_LABEL + (outcome.receipt or b""), "receipt")
     except Invalid as problem:
-        raise Untrusted("bad_signature", "receipt", "This is no receipt of the server; the report is kept.") from problem
+        say = "This is no receipt of the server; the report is kept."
+        raise Untrusted("bad_signature", "receipt", say) from problem
     if receipt.digest != outcome.digest:
         raise Untrusted("server_error", "receipt", "The server gave another report's receipt; the report is kept.")
 

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from sluss_schemas.forms.base import In
 
-Severity = Annotated[int, In(compartment="SIT", low=1, high=3, brief=True, fact=True, doc="1 minor to 3 very serious")]
+Severity = Annotated[
+    int | None, In(compartment="SIT", low=1, high=3, brief=True, fact=True, doc="1 minor to 3 very serious")
+]
 NumberBand = Annotated[
     str | None, In(compartment="SIT", codes="number_band", brief=True, fact=True, doc="how many were involved")
 ]

@@ -32,7 +32,7 @@ class SeizureOrFind(FullForm, frozen=True, kw_only=True):
     found_as: Annotated[
         str | None, In(compartment="SIT", codes="found_as", brief=True, fact=True, doc="how it came to be in hand")
     ] = None
-    severity: Severity = 1
+    severity: Severity = None
     objects: Annotated[list[str], In(compartment="SIT", codes="object", fact=True, doc="what it was")] = msgspec.field(
         default_factory=list
     )
@@ -61,7 +61,7 @@ class OverdoseEvent(FullForm, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 4
 
-    severity: Severity = 3
+    severity: Severity = None
     first_responder: Annotated[
         str | None, In(compartment="SIT", codes="first_responder", fact=True, doc="who helped first")
     ] = None

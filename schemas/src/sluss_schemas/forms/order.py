@@ -65,7 +65,7 @@ class OrderIncident(FullForm, frozen=True, kw_only=True):
     KIND: ClassVar[int] = 1
 
     sub_kind: Annotated[str, In(compartment="SIT", codes="sub_kind", only=ORDER, fact=True, doc="what happened")]
-    severity: Severity = 1
+    severity: Severity = None
     number_band: NumberBand = None
     problems: Problems = msgspec.field(default_factory=list)
     substances: Substances = msgspec.field(default_factory=list)
@@ -79,7 +79,7 @@ class DealingObservation(FullForm, frozen=True, kw_only=True):
     sub_kind: Annotated[
         str | None, In(compartment="SIT", codes="sub_kind", only=DEALING, fact=True, doc="what was seen")
     ] = None
-    severity: Severity = 1
+    severity: Severity = None
     number_band: NumberBand = None
     problems: Problems = msgspec.field(default_factory=list)
     substances: Substances = msgspec.field(default_factory=list)
@@ -97,7 +97,7 @@ class PublicTip(FullForm, frozen=True, kw_only=True):
     sub_kind: Annotated[str | None, In(compartment="SIT", codes="sub_kind", fact=True, doc="what the tip is about")] = (
         None
     )
-    severity: Severity = 1
+    severity: Severity = None
     channel: Annotated[str | None, In(compartment="SIT", codes="tip_channel", fact=True, doc="how the tip came in")] = (
         None
     )

@@ -62,7 +62,7 @@ class AbsentPersonConcern(FullForm, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 6
 
-    severity: Severity = 1
+    severity: Severity = None
     last_seen_days: Annotated[
         int | None, In(compartment="SIT", high=3660, doc="days since the person was last seen")
     ] = None
@@ -76,7 +76,7 @@ class ReportOfConcern(FullForm, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 7
 
-    severity: Severity = 2
+    severity: Severity = None
     concerns: Annotated[
         list[str], In(compartment="SIT", codes="concern", fact=True, doc="what the concern is about")
     ] = msgspec.field(default_factory=list)

@@ -19,7 +19,7 @@ class PlaceDefect(Form, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 9
 
-    severity: Severity = 1
+    severity: Severity = None
     defects: Annotated[list[str], In(compartment="SIT", codes="place_feature", fact=True, doc="what is wrong")] = (
         msgspec.field(default_factory=list)
     )

@@ -19,7 +19,7 @@ class SafetyAlert(FullForm, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 11
 
-    severity: Severity = 2
+    severity: Severity = None
     number_band: NumberBand = None
     valid_hours: Annotated[
         int, In(compartment="SIT", low=1, high=72, doc="hours for which it holds, from the observation")
@@ -31,7 +31,7 @@ class StaffThreat(FullForm, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 12
 
-    severity: Severity = 2
+    severity: Severity = None
     number_band: NumberBand = None
     threat_forms: Annotated[
         list[str], In(compartment="SIT", codes="threat_form", fact=True, doc="how staff were threatened")
@@ -95,6 +95,6 @@ class HandoverNote(FullForm, frozen=True, kw_only=True):
 
     KIND: ClassVar[int] = 17
 
-    severity: Severity = 1
+    severity: Severity = None
     problems: Problems = msgspec.field(default_factory=list)
     to_shift: Annotated[str | None, In(compartment="SIT", codes="time_band", fact=True, doc="for which shift")] = None
