@@ -1,0 +1,216 @@
+"""Single values that the protocol derives: keys, digests, contexts, padding, ciphertexts, messages, codes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from tests.vectors import world
+from tests.vectors.second import code as code_text
+from tests.vectors.second import primitives as p
+from tests.vectors.second import report as r
+from tests.vectors.second import wire
+from tests.vectors.second.report import Group
+from tests.vectors.second.stream import Stream
+
+_draw: Final = Stream("values").draw
+LENGTHS: Final = (0, 1, 251, 252, 253, 508, 509, 16_379, 16_380, 16_381, 17_000, 40_000, 100_000, 1_000_000)
+PLAINTEXTS: Final = (0, 1, 252, 16_384 - 4, 16_384, 40_000)
+SECRET: Final = _draw("secret")
+DEVICE_SEED: Final = _draw("device kem")
+AGENCY, AUDIENCE, DEVICE = _draw("agency", 16), _draw("audience", 16), _draw("device", 16)
+
+
+def padding() -> list[dict[str, int]]:
+    return [{"length": length, "size": p.padded_size(length)} for length in LENGTHS]
+
+
+def keys() -> dict[str, str]:
+    group = Group(secret=SECRET)
+    return {
+        "secret": SECRET.hex(),
+        "kem_seed": group.kem_seed.hex(),
+        "kem_public": group.kem_public.hex(),
+        "kem_kid": p.kid(group.kem_public).hex(),
+        "sign_seed": group.sign_seed.hex(),
+        "sign_public": group.sign_public.hex(),
+        "sign_kid": p.kid(group.sign_public).hex(),
+        "count_key": group.count_key.hex(),
+    }
+
+
+def epoch_info(label: bytes, agency: bytes, audience: bytes, epoch: int, device: bytes) -> bytes:
+    return label + agency + audience + epoch.to_bytes(4, "big") + device
+
+
+def epoch_wraps() -> dict[str, Any]:
+    """Return wraps of one epoch for one device: two that open, and some that were made for something else."""
+    group, public = Group(secret=SECRET), p.kem_public(DEVICE_SEED)
+
+    def sealed(secret: bytes, *info: Any) -> str:  # noqa: ANN401  # the parts of the context
+        return p.hpke_seal(public, epoch_info(*info), secret, _draw("wrap", 64)).hex()
+
+    whole, alone = b"sluss/epoch", b"sluss/group"
+    bad = {
+        "another_form": sealed(SECRET, alone, AGENCY, AUDIENCE, 1, DEVICE),
+        "another_agency": sealed(SECRET, whole, bytes(16), AUDIENCE, 1, DEVICE),
+        "another_audience": sealed(SECRET, whole, AGENCY, bytes(16), 1, DEVICE),
+        "another_epoch": sealed(SECRET, whole, AGENCY, AUDIENCE, 2, DEVICE),
+        "another_device": sealed(SECRET, whole, AGENCY, AUDIENCE, 1, bytes(16)),
+        "short_secret": sealed(SECRET[:31], whole, AGENCY, AUDIENCE, 1, DEVICE),
+    }
+    return {
+        "agency": AGENCY.hex(),
+        "audience": AUDIENCE.hex(),
+        "epoch": 1,
+        "device": DEVICE.hex(),
+        "device_kem_seed": DEVICE_SEED.hex(),
+        "whole": sealed(SECRET, whole, AGENCY, AUDIENCE, 1, DEVICE),
+        "group": sealed(group.sign_seed, alone, AGENCY, AUDIENCE, 1, DEVICE),
+        "bad": bad,
+    }
+
+
+def hpke() -> list[dict[str, str]]:
+    """Return messages to one X-Wing key, with the randomness that they were made from."""
+    found = []
+    for number, (info, plaintext) in enumerate(((b"", b"x"), (b"sluss/seal", bytes(34)), (b"info" * 50, b"m" * 300))):
+        randomness = _draw(f"hpke {number}", 64)
+        sealed = p.hpke_seal(p.kem_public(DEVICE_SEED), info, plaintext, randomness)
+        found.append(
+            {
+                "seed": DEVICE_SEED.hex(),
+                "randomness": randomness.hex(),
+                "info": info.hex(),
+                "plaintext": plaintext.hex(),
+                "sealed": sealed.hex(),
+            }
+        )
+    return found
+
+
+def section_parts(length: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Return key, context, plaintext and salt of a section with so many bytes."""
+    context = r.section_context(_draw("report", 16), _draw("author", 16), 3, 4)
+    return _draw("section key"), context, (b"sluss" * (length // 5 + 1))[:length], _draw(f"salt {length}", 24)
+
+
+def section(length: int) -> bytes:
+    key, context, plaintext, salt = section_parts(length)
+    return p.encrypt(key, context, p.pad(plaintext), salt)
+
+
+def sections() -> list[dict[str, Any]]:
+    """Return sections; of long ones the digest alone, because the rule by which they are made is here."""
+    found = []
+    for length in PLAINTEXTS:
+        key, context, plaintext, salt = section_parts(length)
+        whole = section(length)
+        short = {"section": whole.hex()} if len(whole) <= 512 else {}
+        found.append(
+            {
+                "key": key.hex(),
+                "context": context.hex(),
+                "salt": salt.hex(),
+                "plaintext": "sluss, repeated, cut to length",
+                "length": len(plaintext),
+                "size": len(whole),
+                "digest": p.sha256(whole).hex(),
+                **short,
+            }
+        )
+    return found
+
+
+def messages() -> dict[str, Any]:
+    """Return what is hashed, committed to and signed, by name: the inputs and the output."""
+    digest, salt, secret = _draw("D"), _draw("salt"), _draw("A")
+    key = _draw("signing seed")
+    invite, code_secret = _draw("invite", 16), _draw("code secret", 16)
+    enrolment = b"sluss/enrol" + AGENCY + invite + p.sign_public(key) + p.kem_public(DEVICE_SEED)
+    receipt = wire.write([1, digest, "created", _draw("instance", 16), world.NOW])
+    record = wire.write([_draw("record", 16), digest, DEVICE, world.NOW, None, b"reason"])
+    entries = [wire.write([1, number, bytes(32), 15, [digest], world.NOW]) for number in range(2)]
+    heads = [(_draw("agency b", 16), 7, _draw("head b")), (_draw("agency a", 16), 2**40, _draw("head a"))]
+    return {
+        "D": {"manifest": receipt.hex(), "out": r.digest_of(receipt).hex()},
+        "commitment": {"secret": secret.hex(), "bitmap": 0x3415, "out": r.commitment(secret, 0x3415).hex()},
+        "tier": {"salt": salt.hex(), "tier": wire.write([1]).hex(), "out": p.sha256(salt, wire.write([1])).hex()},
+        "author_ref": {"salt": salt.hex(), "device": DEVICE.hex(), "out": p.mac(salt, DEVICE)[:16].hex()},
+        "contributor": {
+            "count_key": secret.hex(),
+            "person": AGENCY.hex(),
+            "week": "2026-07",
+            "out": p.mac(secret, AGENCY + b"2026-07")[:8].hex(),
+        },
+        "directories": {
+            "heads": [[agency.hex(), seq, hash_.hex()] for agency, seq, hash_ in heads],
+            "out": r.directories_digest(tuple(heads)).hex(),
+        },
+        "enrolment": {
+            "partnership": AGENCY.hex(),
+            "invite": invite.hex(),
+            "sign_seed": key.hex(),
+            "kem_seed": DEVICE_SEED.hex(),
+            "secret": code_secret.hex(),
+            "signature": p.sign(key, enrolment).hex(),
+            "mac": p.mac(code_secret, enrolment).hex(),
+        },
+        "founding": {
+            "secret": code_secret.hex(),
+            "entries": [entry.hex() for entry in entries],
+            "out": p.mac(code_secret, p.sha256(*entries)).hex(),
+        },
+        "receipt": {
+            "public": p.sign_public(key).hex(),
+            "receipt": receipt.hex(),
+            "out": p.sign(key, b"sluss/receipt" + receipt).hex(),
+        },
+        "record": {
+            "public": p.sign_public(key).hex(),
+            "record": record.hex(),
+            "out": p.sign(key, b"sluss/record" + p.sha256(record)).hex(),
+        },
+        "wrap": {
+            "secret": secret.hex(),
+            "digest": digest.hex(),
+            "slot": 13,
+            "grant": invite.hex(),
+            "key": salt.hex(),
+            "out": p.wrap(secret, b"sluss/wrap" + digest + b"\x0d" + invite, salt).hex(),
+        },
+    }
+
+
+_SERVER: Final = "https://sluss.example"
+COLLEAGUE: Final = [_SERVER, AGENCY, AUDIENCE, DEVICE, _draw("own agency", 16), _draw("root"), None]
+FOUNDING: Final = [_SERVER, AGENCY, AUDIENCE, DEVICE, None, None, ["security", "SEC", True, _draw("checkpoint")]]
+
+
+def codes() -> dict[str, Any]:
+    """Return codes that can be read, however they are typed, and codes that cannot."""
+    colleague, founding = code_text.write_code(COLLEAGUE), code_text.write_code(FOUNDING)
+    parts = colleague.split("-")
+    other = "A" if colleague[20] != "A" else "B"
+    bad = {
+        "damaged": colleague[:20] + other + colleague[21:],
+        "group_missing": "-".join([*parts[:3], *parts[4:]]),
+        "end_missing": colleague[:-3],
+        "groups_exchanged": "-".join([parts[0], parts[2], parts[1], *parts[3:]]),
+        "no_code_letter": colleague[:20] + "1" + colleague[21:],
+        "empty": "",
+        "prefix_only": "SLUSS1",
+        "wrong_prefix": code_text.write_code(COLLEAGUE, "SLUSS2"),
+        "without_prefix": colleague.removeprefix("SLUSS1-"),
+        "another_version": code_text.write_code([*COLLEAGUE, 0]),
+        "short_secret": code_text.write_code([*COLLEAGUE[:3], bytes(15), *COLLEAGUE[4:]]),
+        "not_canonical": code_text.write_code([wire.Raw(b"\xd9\x15" + _SERVER.encode()), *COLLEAGUE[1:]]),
+    }
+    return {
+        "good": [
+            {"text": colleague, "array": wire.write(COLLEAGUE).hex()},
+            {"text": founding, "array": wire.write(FOUNDING).hex()},
+            {"text": colleague.lower().replace("-", " "), "array": wire.write(COLLEAGUE).hex()},
+            {"text": colleague.replace("-", "\n"), "array": wire.write(COLLEAGUE).hex()},
+        ],
+        "bad": [{"name": name, "text": text, "code": "damaged_code"} for name, text in bad.items()],
+    }
