@@ -191,7 +191,7 @@ def make_grant(
     pack: bytes | None = None,
     tests: Sequence[disclosure.Test] | None = None,
 ) -> disclosure.GrantItem:
-    """Make a grant of the author's group for a report; every test of its gateway is affirmed unless others are given."""
+    """Make a grant of the author's group; every test of its gateway is affirmed unless others are given."""
     demanded = builtin()[-1].gateways[gateway].tests if gateway in builtin()[-1].gateways else ()
     affirmed = [disclosure.Test(test.code, met=True) for test in demanded]
     name = grant_id or os.urandom(16)

@@ -110,6 +110,16 @@ def seal(public: bytes, info: bytes, plaintext: bytes) -> bytes:
     return _suite.encrypt(plaintext, _kem_public(public), info)
 
 
+@lru_cache(maxsize=1024)
+def usable(public: bytes) -> bool:
+    """Tell whether anything can be sealed to this key: one that is malformed on purpose must not stop all sealing."""
+    try:
+        seal(public, b"", b"\0")
+    except ValueError:
+        return False
+    return True
+
+
 class SignKey:
     """An Ed25519 private key from its 32-byte seed."""
 

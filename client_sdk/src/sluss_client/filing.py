@@ -268,13 +268,15 @@ def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Momen
     epoch = to.audience.current
     got = moment.trust.slots(moment.pack, kind, moment.trust.own.sector, to.receiver)
     bitmap = got.duties.get(code, 0) & filled
-    return None if epoch is None or not bitmap else _Target(epoch.kem_kid, epoch.kem_key, bitmap)
+    if epoch is None or not bitmap or not crypto.usable(epoch.kem_key):
+        return None
+    return _Target(epoch.kem_kid, epoch.kem_key, bitmap)
 
 
 def _decider(name: Digest, moment: Moment) -> bytes:
     """Seal who decided, and their device's signature, to the own supervisors."""
     author, supervisors = moment.author, moment.trust.own.audience_for("supervisors")
-    if supervisors is None or supervisors.current is None:
+    if supervisors is None or supervisors.current is None or not crypto.usable(supervisors.current.kem_key):
         return b""
     decider = encode((author.person.person, author.device.kid, author.device.sign.sign(name)))
     return crypto.seal(supervisors.current.kem_key, _DECIDER_LABEL + name, decider)
@@ -314,14 +316,16 @@ def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[_Target]:
         epoch = reachable.audience.current
         got = trust.slots(pack, kind, owner, reachable.receiver)
         bitmap = (got.open | got.held) & filled & work.shown.get(reachable.label, 0)
-        if epoch is not None and bitmap:
+        if epoch is not None and bitmap and crypto.usable(epoch.kem_key):
             targets.append(_Target(epoch.kem_kid, epoch.kem_key, bitmap))
     named = Receiver(owner, "field", own=True, named=True)
     bitmap = trust.slots(pack, kind, owner, named).open & filled & work.shown.get("named", 0)
     if pack.kinds[kind].case_staff and bitmap:
         people = {moment.author.person.person, *(PersonId(one) for one in getattr(work.form, "case_staff", ()))}
         devices = (device for person in people for device in trust.devices_of(person))
-        targets += [_Target(device.kem_kid, device.kem_key, bitmap) for device in devices]
+        targets += [
+            _Target(device.kem_kid, device.kem_key, bitmap) for device in devices if crypto.usable(device.kem_key)
+        ]
     return sorted(targets, key=lambda target: target.kid)
 
 

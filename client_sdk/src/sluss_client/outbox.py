@@ -21,6 +21,7 @@ from sluss_schemas.sync import MAX_PUSH_BYTES, MAX_PUSH_ITEMS
 _SPACE: Final = "outbox"
 _PENDING: Final = "pending"
 _UNSENT: Final = "unsent"
+_LATEST: Final = "latest"
 _ITEMS: Final = "item"
 _ENVELOPE_BYTES: Final = 1024
 
@@ -115,6 +116,8 @@ class Outbox:
             number = row.number.to_bytes(8, "big")
             self._mark(_PENDING, row, number, wanted=row.state in {State.FILED, State.SEALED})
             self._mark(_UNSENT, row, number, wanted=bool(row.unsent))
+            if row.version > self._latest(row.report_id):
+                self._store.put(_LATEST, row.report_id, row.version.to_bytes(4, "big"))
 
     def _mark(self, space: str, row: Row, number: bytes, *, wanted: bool) -> None:
         if wanted:
@@ -137,14 +140,11 @@ class Outbox:
 
     def head(self, report_id: bytes) -> Row | None:
         """Return the latest version of a report in this outbox, or None."""
-        version, found = 1, None
-        # Versions of one author need not be contiguous here, but a gap means that a later one is in the replica.
-        while (row := self.get(report_id, version)) is not None:
-            version, found = version + 1, row
-        if found is not None:
-            return found
-        rows = [row for row in self.rows() if row.report_id == report_id]
-        return max(rows, key=lambda row: row.version, default=None)
+        # The number is kept: versions in between may be others', so counting up to a gap would miss the latest.
+        return self.get(report_id, self._latest(report_id))
+
+    def _latest(self, report_id: bytes) -> int:
+        return int.from_bytes(self._store.get(_LATEST, report_id) or b"", "big")
 
     def rows(self) -> list[Row]:
         """Return every row in the order of filing."""

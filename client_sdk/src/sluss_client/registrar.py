@@ -306,6 +306,9 @@ class Registrar:
         message = d.enrolment_message(
             self._local.config.partnership, enrolment.invite, enrolment.sign_key, enrolment.kem_key
         )
+        # A key that nothing can be sealed to would stop every epoch that its device belongs to.
+        if not crypto.usable(enrolment.kem_key):
+            return False
         if not hmac.compare_digest(crypto.mac(invite.secret, message), enrolment.mac):
             return False
         try:
@@ -340,7 +343,11 @@ class Registrar:
                 continue
             members = tuple(sorted(audience.members))
             wrapped = tuple(sorted(wrap.device for wrap in proposal.wraps if wrap.whole))
-            if wrapped != members or not _proposed_by_member(proposal, self._local.trust.own):
+            if (
+                not crypto.usable(proposal.kem_key)
+                or wrapped != members
+                or not _proposed_by_member(proposal, self._local.trust.own)
+            ):
                 continue
             body = d.Epoch(
                 proposal.audience,

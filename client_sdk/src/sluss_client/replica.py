@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from sluss_client.store import Store
+from sluss_schemas.manifest import read_manifest
 
 _SPACE: Final = "replica"
 
@@ -56,9 +57,15 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
     versions: tuple[Version, ...]
 
     def heads(self) -> tuple[Version, ...]:
-        """Return the versions that no held version follows; more than one means a fork."""
-        top = max(version.version for version in self.versions)
-        return tuple(version for version in self.versions if version.version == top)
+        """Return the versions that no held version follows, the latest first; more than one means a fork.
+
+        A branch that has grown is no newer than one that has not: both are heads.
+        """
+        if len(self.versions) == 1:
+            return self.versions
+        followed = {parent for version in self.versions for parent in read_manifest(version.manifest).parents}
+        heads = [version for version in self.versions if version.digest not in followed]
+        return tuple(sorted(heads, key=lambda head: (-head.version, head.digest)))
 
 
 class Replica:

@@ -84,17 +84,22 @@ def save(
 
 
 def next_version(local: Local, report_id: ReportId) -> Version:
-    """Return what the next version of a report follows: every head that is known here."""
+    """Return what the next version of a report follows: the latest head that is known here, and another if any.
+
+    A version names two parents at most; what it does not name stays a head, and so does the fork for all to see.
+    """
     row, received = local.outbox.head(report_id), local.replica.get(report_id)
     heads = () if received is None else received.heads()
     top = max([row.version if row else 0, *(head.version for head in heads)])
     if row is not None and row.version == top and row.state in {State.FILED, State.SEALED}:
         # Even a sealed row has no lasting name before it is answered: a stale one is sealed again.
         return Version(report_id, top + 1, after=True)
-    digests = {head.digest for head in heads if head.version == top}
-    if row is not None and row.version == top and row.digest is not None:
-        digests.add(row.digest)
-    return Version(report_id, top + 1, tuple(sorted(digests)))
+    digests = [row.digest] if row is not None and row.version == top and row.digest is not None else []
+    # What was sent from here may not have come back yet, and then its parents look like heads.
+    mine = (local.outbox.get(report_id, number) for number in range(1, top + 1))
+    followed = {parent for one in mine if one is not None for parent in one.parents}
+    digests += [head.digest for head in heads if head.digest not in followed and head.digest not in digests]
+    return Version(report_id, top + 1, tuple(sorted(digests[:2])))
 
 
 def form_of(local: Local, report_id: ReportId, now: int) -> forms.Form:

@@ -22,8 +22,8 @@ from sluss_schemas.manifest import Bytes32, Bytes64, Id16, UnixTime
 class AuthorSection(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The full author section: who, with which device, signed; `extra` is what a form moved here."""
 
-    function: str
-    alias: str
+    function: Annotated[str, Meta(max_length=32)]
+    alias: Annotated[str, Meta(max_length=32)]
     person: Id16
     device: Id16
     salt: Bytes32

@@ -53,9 +53,10 @@ def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Rec
             old,
             kind=opened.kind or old.kind,
             sections=tuple(sorted({**dict(old.sections), **opened.sections}.items())),
-            holds=(*others, hold),
             scene=opened.scene or old.scene,
         )
+        # What came before under a wider pack is not kept.
+        version = _narrowed(version, (*others, hold))
     kept = tuple(one for one in received.versions if one.digest != opened.digest)
     versions = tuple(sorted((*kept, version), key=lambda one: (one.version, one.digest)))
     return msgspec.structs.replace(received, versions=versions)

@@ -233,6 +233,9 @@ class Directory:
         if person is None:
             raise Invalid("directory_refused", at, "No such person.")
         person.suspended = True
+        for audience in self.audiences.values():
+            for kid in [one for one in audience.members if self.devices[one].person == person.person]:
+                del audience.members[kid]
 
     def _apply_device_add(self, body: d.DeviceAdd, _time: int, at: str) -> None:
         kid, kem_kid = kid_of(body.sign_key), kid_of(body.kem_key)

@@ -245,7 +245,7 @@ class EpochSet(Document, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
     audience: Id16
     epoch: U32
-    wraps: Annotated[tuple[EpochWrap, ...], Meta(max_length=10_000)]
+    wraps: Annotated[tuple[EpochWrap, ...], Meta(max_length=20_000)]
 
 
 class DirectoryAppend(msgspec.Struct, frozen=True, array_like=True):

@@ -1,0 +1,71 @@
+"""What a run says: the table, the machine, and what was and was not measured; and docs/benchmarks.md.
+
+> INVARIANT: the page holds one whole run, so that no two of its rows come from different machines or days.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from benchmarks.figures import Figure, markdown, table
+from benchmarks.sizes import Sizes
+
+PAGE: Final = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+_ABOUT: Final = """\
+# Benchmarks
+
+This page is written by the run itself: `make bench ARGS=--write`.
+Every figure is the median of {rounds} rounds with its spread, beside a limit that was taken in the same rounds.
+The ratio is taken round by round.
+It is what may be compared between machines; the rest is for orientation.
+A target that is not met says so.
+"""
+
+_NOTES: Final = """\
+## What the rows mean
+
+* The report is an order incident of a guard with 1,500 bytes of text in situation, place, subject and enforcement.
+  The protocol adds the author's section and the briefs, and the pack gives it to six audiences.
+* Reports were sealed by enrolled devices with real keys before the time started, except where sealing is measured (P7).
+* Everything is durable: the server answers after a commit with `synchronous=FULL`, and so does a device's store.
+* One server process on SQLite; plain HTTP on the loopback interface, so neither TLS nor a network is in any figure.
+* The load generator of P1, P2, P3 and P5 is a process of its own.
+  Its requests are signed before the time starts; only in a first sync it signs each pull when the page before is read.
+  It pushes with one device of the agency over as many connections as there are clients.
+* The server and the load generator shared the cores in P1, P2, P3 and P5, and the server and the device in P4.
+  P7 and the limits of one core had the machine to themselves.
+  Where several servers hold different numbers of reports, they take turns within a round, and those not asked are idle.
+* P4, P3 and P5 see exactly the stated numbers of stored reports; P1 and P2 come last and add to the largest of them.
+* `plain sqlite3` writes and reads the bytes that the server stores for the same reports, without any check.
+* `bare Litestar` is the same framework and server program, reading a body of 2 KB and answering without one.
+* The time of P4 starts with an open store; the directories are known to the device already.
+  Readable means that `device.get` returns the report from the store and its situation opens.
+  A feed is read downwards from its head, so both sizes of the last row of P4 should take about as long.
+* The peer of P1 was measured once on another day with smaller reports, so its part of the target is for orientation.
+"""
+
+
+def render(figures: Sequence[Figure], facts: Sequence[tuple[str, str]], sizes: Sizes, *, now: int) -> str:
+    """Return the page for one whole run; `now` is when it ended, in Unix seconds."""
+    day = datetime.fromtimestamp(now, UTC).date().isoformat()
+    command = "make bench" if sizes.name == "default" else f'make bench ARGS="--{sizes.name}"'
+    run = [("day", day), ("command", f"`{command}`"), *facts]
+    return "\n".join(
+        (
+            _ABOUT.format(rounds=sizes.rounds),
+            table(figures),
+            "## The machine\n",
+            markdown(("what", "is"), [list(one) for one in run]),
+            _NOTES,
+        )
+    )
+
+
+def write(text: str) -> Path:
+    """Write the page and return where it is."""
+    PAGE.write_text(text, encoding="utf-8")
+    return PAGE
