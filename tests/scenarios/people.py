@@ -1,0 +1,101 @@
+"""Everybody on the square, what they write down, and who of them has a report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from sluss_client import forms
+from sluss_client.device import Device
+from sluss_client.errors import NotFound
+from sluss_client.report import Report
+from sluss_client.testing import Town
+from sluss_schemas.ids import ReportId
+
+CENTRAL: Final = "central-square"
+SUBURBAN: Final = "suburban-square"
+KALLE: Final = forms.Person(name="Kalle", role="suspect", age_min=30, age_max=40)
+CHILD: Final = forms.Person(name="Lo", role="child", age_min=13, age_max=14)
+
+
+@dataclass
+class People:
+    """Everybody on the square, by what they do there."""
+
+    town: Town
+    guard: Device
+    other_guard: Device
+    guards_boss: Device
+    police: Device
+    suburban_police: Device
+    police_boss: Device
+    worker: Device
+    other_worker: Device
+    third_worker: Device
+    workers_boss: Device
+    other_boss: Device
+    reception: Device
+    official: Device
+    nurse: Device
+
+    @property
+    def everybody(self) -> dict[str, Device]:
+        """Every device by its person's part."""
+        return {name: device for name, device in vars(self).items() if isinstance(device, Device)}
+
+    async def sync(self) -> None:
+        """Let everybody sync: first what waits is pushed, then all of it is pulled."""
+        for _ in range(2):
+            for device in self.everybody.values():
+                await device.sync()
+
+    def incident(self, **changes: object) -> forms.OrderIncident:
+        """Return what the guard writes down."""
+        values: dict[str, object] = {
+            "scene": CENTRAL,
+            "observed_at": self.town.clock.now(),
+            "sub_kind": "threat",
+            "severity": 2,
+            "number_band": "2-4",
+            "situation": "A shop assistant was threatened at the kiosk.",
+            "place": "at the kiosk",
+            "subject": [KALLE],
+            "care": "A scratch, cleaned on the spot.",
+            "enforcement": "He is known to the guards.",
+            "enforcement_category": None,
+            "safety": ["armed_knife"],
+        }
+        return forms.OrderIncident(**(values | changes))  # type: ignore[arg-type]  # the form checks them
+
+    def contact(self) -> forms.OutreachContact:
+        """Return what the social worker writes down."""
+        return forms.OutreachContact(
+            scene=CENTRAL,
+            observed_at=self.town.clock.now(),
+            situation="A talk on a bench.",
+            place="the bench by the fountain",
+            subject=[forms.Person(alias="Nils")],
+            care="He wants a bed for the night.",
+        )
+
+
+def have(square: People, report_id: ReportId) -> set[str]:
+    """Return who has a report."""
+    return {name for name, device in square.everybody.items() if find(device, report_id) is not None}
+
+
+def find(device: Device, report_id: ReportId) -> Report | None:
+    """Return a report as a device has it; its list and `get` must agree."""
+    listed = [report for report in device.reports() if report.id == report_id]
+    try:
+        found = device.get(report_id)
+    except NotFound:
+        assert listed == []
+        return None
+    assert [report.readable for report in listed] == [found.readable]
+    return found
+
+
+def held(device: Device, report_id: ReportId) -> list[int]:
+    """Return the versions of a row that a device holds unopened."""
+    return [row.version for row in device.held() if row.report_id == report_id]
