@@ -82,7 +82,7 @@ def test_a_refused_method_is_told_the_right_ones(server: Server) -> None:
     assert "POST" in server.http.delete("/v1/push").headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/openapi.json", "/nowhere"])
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/openapi.json", "/nowhere"])
 def test_every_answer_has_an_id_and_the_headers(server: Server, path: str) -> None:
     response = server.http.get(path)
 
@@ -172,14 +172,25 @@ def test_the_log_tells_who_and_where_and_never_what(start: Callable[..., Server]
     assert Device(url="", key=device.key).public.hex() not in server.log()
 
 
+def free_port() -> int:
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_no_device_is_shown_the_counters(server: Server) -> None:
+    assert server.http.get("/metrics").status_code == httpx2.codes.NOT_FOUND
+
+
 def test_the_counters_know_routes_and_codes_and_nothing_else(start: Callable[..., Server]) -> None:
-    server = start()
+    port = free_port()
+    server = start(SLUSS_METRICS_PORT=str(port))
     device = found_agency(server)
     device.send(server.http, "POST", "/v1/push", sync.Push(items=()))
     server.http.get(f"/{CANARY}")
     server.http.request("CANARY", "/v1/push")
 
-    text = server.http.get("/metrics").text
+    text = httpx2.get(f"http://127.0.0.1:{port}/metrics").text
 
     assert 'sluss_requests_total{method="POST",route="/v1/push",status="200"} 1.0' in text
     assert 'sluss_requests_total{method="GET",route="unmatched",status="404"} 1.0' in text

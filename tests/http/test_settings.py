@@ -38,6 +38,7 @@ def test_an_empty_environment_is_enough() -> None:
         host="127.0.0.1",
         port=8000,
         public_url="",
+        metrics_port=None,
         log_level="info",
         test_clock=None,
     )
@@ -50,6 +51,7 @@ def test_every_variable_is_read() -> None:
         "SLUSS_HOST": "::1",
         "SLUSS_PORT": " 0 ",
         "SLUSS_PUBLIC_URL": "https://sluss.example/town/",
+        "SLUSS_METRICS_PORT": "9100",
         "SLUSS_LOG_LEVEL": "WARNING",
         "SLUSS_TEST_CLOCK": "/tmp/offset",  # noqa: S108  # it is only named
     }
@@ -62,6 +64,7 @@ def test_every_variable_is_read() -> None:
         host="::1",
         port=0,
         public_url="https://sluss.example/town",
+        metrics_port=9100,
         log_level="warning",
         test_clock=Path("/tmp/offset"),  # noqa: S108  # as above
     )

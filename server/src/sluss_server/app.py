@@ -239,6 +239,12 @@ def run(settings: Settings, bound: socket.socket, announce: Callable[[], None]) 
     asyncio.run(_preflight(settings))
     logs.configure(settings.log_level, clock)
     shell = Shell(clock=clock, new_id=_request_id, public_url=settings.public_url)
+    if settings.metrics_port is not None:
+        try:
+            shell.metrics.serve(settings.metrics_port)
+        except OSError:
+            say = "Set SLUSS_METRICS_PORT to a port that is free on this machine's loopback."
+            raise NotRunnableError("address_unusable", say) from None
     listener.serve(create_app(settings, clock=clock, shell=shell), shell=shell, bound=bound, announce=announce)
 
 

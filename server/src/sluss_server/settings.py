@@ -55,6 +55,11 @@ VARIABLES: Final[tuple[Variable, ...]] = (
         meaning="The address that devices use, where a proxy stands in between: signed requests name it.",
     ),
     Variable(
+        name="SLUSS_METRICS_PORT",
+        default="",
+        meaning="A port on this machine's loopback for the counters (Prometheus text); without it there are none.",
+    ),
+    Variable(
         name="SLUSS_LOG_LEVEL", default="info", meaning="The least that is logged: debug, info, warning or error."
     ),
     Variable(
@@ -75,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         port: port to listen on; 0 for a free one.
         public_url: what devices sign as the beginning of the target, without a slash at its end; empty for the
             request's own scheme and host.
+        metrics_port: port of the counters on the loopback; None for none.
         log_level: the least that is logged.
         test_clock: file with the clock's offset; None for real time.
 
@@ -85,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     port: int
     public_url: str
+    metrics_port: int | None
     log_level: LogLevel
     test_clock: Path | None
 
@@ -101,12 +108,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if level not in LOG_LEVELS:
             raise Invalid("unknown_code", "SLUSS_LOG_LEVEL", f"Set SLUSS_LOG_LEVEL to one of: {', '.join(LOG_LEVELS)}.")
         clock = _value(environment, "TEST_CLOCK")
+        metrics = _value(environment, "METRICS_PORT")
         return cls(
             data_dir=data_dir,
             database_url=_database(_value(environment, "DATABASE_URL"), data_dir),
             host=_value(environment, "HOST") or "127.0.0.1",
             port=_port(_value(environment, "PORT") or "8000"),
             public_url=_url(_value(environment, "PUBLIC_URL")),
+            metrics_port=_port(metrics, "SLUSS_METRICS_PORT") if metrics else None,
             log_level=level,
             test_clock=Path(clock) if clock else None,
         )
@@ -139,12 +148,12 @@ def _database(url: str, data_dir: Path) -> str:
     return url
 
 
-def _port(text: str) -> int:
+def _port(text: str, name: str = "SLUSS_PORT") -> int:
     """Return a port number."""
     if not text.isascii() or not text.isdigit():
-        raise Invalid("wrong_type", "SLUSS_PORT", "Set SLUSS_PORT to a whole number.")
+        raise Invalid("wrong_type", name, f"Set {name} to a whole number.")
     if len(text) > len(str(_MAX_PORT)) or int(text) > _MAX_PORT:
-        raise Invalid("out_of_range", "SLUSS_PORT", f"Set SLUSS_PORT to a number from 0 to {_MAX_PORT}.")
+        raise Invalid("out_of_range", name, f"Set {name} to a number from 0 to {_MAX_PORT}.")
     return int(text)
 
 

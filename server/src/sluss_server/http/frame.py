@@ -33,7 +33,7 @@ SECURITY_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 )
 """Set on every answer that does not set its own."""
 STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=63072000")
-_QUIET: Final = ("/health/live", "/health/ready", "/metrics")
+_QUIET: Final = ("/health/live", "/health/ready")
 _NAMES: Final = frozenset(name for name, _ in SECURITY_HEADERS)
 
 

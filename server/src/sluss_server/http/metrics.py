@@ -3,6 +3,9 @@
 For: how many requests of which route ended how, how long they took, and what became of what was pushed.
 Refuses a label that came from a request: routes are templates, and codes and outcomes are closed lists.
 
+They are served to the operator alone, on this machine's loopback: two looks at them tell how much was filed in
+between, and that is more than one agency may know of another.
+
 > INVARIANT: nothing here tells one device, person, agency or report from another.
 """
 
@@ -10,9 +13,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 
-MEDIA_TYPE: Final = CONTENT_TYPE_LATEST
 UNMATCHED: Final = "unmatched"
 """The route of a request that no route matches."""
 METHODS: Final = frozenset({"GET", "POST", "OPTIONS"})
@@ -59,6 +61,11 @@ class Metrics:
         """Count what became of one pushed item."""
         self._outcomes.labels(outcome).inc()
 
-    def text(self) -> bytes:
-        """Return all counters as text."""
-        return generate_latest(self._registry)
+    def serve(self, port: int) -> None:
+        """Serve all counters as text to this machine, in a thread of its own.
+
+        Raises:
+            OSError: the port cannot be had.
+
+        """
+        start_http_server(port, addr="127.0.0.1", registry=self._registry)

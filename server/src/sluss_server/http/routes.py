@@ -17,7 +17,7 @@ from litestar.response.base import ASGIResponse
 
 from sluss_schemas.problems import Invalid
 from sluss_server import logs
-from sluss_server.http import bodies, metrics, openapi, problem, signature
+from sluss_server.http import bodies, openapi, problem, signature
 from sluss_server.http.endpoints import ENDPOINTS, Endpoint, Page
 from sluss_server.http.shell import Shell
 
@@ -44,11 +44,6 @@ async def ready(shell: Shell) -> bytes:
     return b'{"status":"ready"}'
 
 
-async def counters(shell: Shell) -> bytes:
-    """Give the counters."""
-    return shell.metrics.text()
-
-
 async def document(_shell: Shell) -> bytes:
     """Give the OpenAPI document."""
     return _document()
@@ -57,7 +52,6 @@ async def document(_shell: Shell) -> bytes:
 PAGES: Final[tuple[Page, ...]] = (
     Page(path="/health/live", summary="Whether the process answers.", media=bodies.JSON, call=live),
     Page(path="/health/ready", summary="Whether the database answers too.", media=bodies.JSON, call=ready),
-    Page(path="/metrics", summary="Counters without content.", media=metrics.MEDIA_TYPE, call=counters),
     Page(path="/openapi.json", summary="This document.", media=bodies.JSON, call=document),
 )
 
