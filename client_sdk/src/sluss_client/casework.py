@@ -9,13 +9,13 @@ Source: docs/protocol.md section 4.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from sluss_client import crypto, filing
-from sluss_client.errors import Refused
+from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
 from sluss_client.transport import Transport
@@ -29,6 +29,7 @@ ANSWERS: Final = frozenset({"send", "no"})
 """What an author may answer to a duty."""
 _RECORDS: Final = "record"
 _GRANTS: Final = "grant"
+_ROW_KEY_BYTES: Final = 20
 _REASON_LABEL: Final = b"sluss/reason"
 _MAX_REASON_BYTES: Final = 4000
 
@@ -78,16 +79,22 @@ def answer(local: Local, row: Row, answers: Mapping[str, str]) -> None:
 async def push(local: Local, transport: Transport) -> None:
     """Send the grants and records that wait; what the server has answered is not sent again."""
     _make_grants(local, transport.now())
-    grants, records = sorted(local.store.items(_GRANTS)), sorted(local.store.items(_RECORDS))
-    if not grants and not records:
-        return
-    body = wire.Push(
-        (), tuple(msgspec.Raw(data) for _, data in grants), tuple(msgspec.Raw(data) for _, data in records)
-    )
-    answer = await transport.post("/v1/push", body, wire.PushAnswer)
-    with local.store.transaction():
-        _take_answers(local, _GRANTS, grants, answer.grants)
-        _take_answers(local, _RECORDS, records, answer.records)
+    for batch in _batches(sorted(local.store.items(_GRANTS))):
+        push = wire.Push((), grants=tuple(msgspec.Raw(data) for _, data in batch))
+        answer = await transport.post("/v1/push", push, wire.PushAnswer)
+        with local.store.transaction():
+            _take_answers(local, _GRANTS, batch, answer.grants)
+    for batch in _batches(sorted(local.store.items(_RECORDS))):
+        push = wire.Push((), records=tuple(msgspec.Raw(data) for _, data in batch))
+        answer = await transport.post("/v1/push", push, wire.PushAnswer)
+        with local.store.transaction():
+            _take_answers(local, _RECORDS, batch, answer.records)
+
+
+def _batches(waiting: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
+    """Yield what fits into one push; one of them takes 10 KB at most, so the number is the bound."""
+    for start in range(0, len(waiting), wire.MAX_PUSH_ITEMS):
+        yield waiting[start : start + wire.MAX_PUSH_ITEMS]
 
 
 def _make_grants(local: Local, now: int) -> None:
@@ -114,9 +121,17 @@ def _make_grants(local: Local, now: int) -> None:
 def _take_answers(
     local: Local, space: str, sent: list[tuple[bytes, bytes]], outcomes: tuple[wire.Outcome, ...]
 ) -> None:
+    if len(sent) != len(outcomes):
+        raise Untrusted("server_error", "push", "The server did not answer everything; all of it is kept.")
     for (key, _), outcome in zip(sent, outcomes, strict=True):
         if outcome.outcome is wire.OutcomeCode.RETRY:
             continue
         local.store.delete(space, key)
+        if outcome.outcome is wire.OutcomeCode.STALE_DIRECTORY and space == _GRANTS:
+            # Its receivers have another key by now; it is made again for them.
+            row = local.outbox.by_key(key[:_ROW_KEY_BYTES])
+            code = key[_ROW_KEY_BYTES:-1].decode()
+            local.outbox.save(msgspec.structs.replace(row, unsent=tuple(sorted({*row.unsent, code}))))
+            continue
         if outcome.outcome not in wire.STORED:
             local.alarm(outcome.reason or str(outcome.outcome), outcome.digest)
