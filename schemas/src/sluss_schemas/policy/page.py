@@ -61,7 +61,7 @@ def markdown(pack: Pack) -> str:
 def _keys() -> Iterator[str]:
     yield from ("## How the pack meets the keys", "", "| code | what the author's device does when it seals |")
     yield from ("| --- | --- |", *(f"| {code} | {does} |" for code, does in _CODES), "")
-    yield "An audience is given the automatic parts of a report only if its situation is open too: the carrier rule, I9."
+    yield "An audience gets the automatic parts of a report only if its situation is open too: the carrier rule, I9."
     yield "Without it, whoever may not know of a report would still see that somebody wrote one."
     yield ""
 
