@@ -46,7 +46,12 @@ def test_a_report_without_versions_is_removed(tmp_path: Path) -> None:
     replica = Replica(store)
     one, two = (Received(bytes([name]) * 16, b"a" * 16, (version(name, 1),)) for name in (1, 2))
     replica.save([one, two])
-    assert (replica.count(), replica.get(one.report_id), replica.get(b"x" * 16)) == (2, one, None)
+    found = (replica.get(one.agency, one.report_id), replica.get(one.agency, b"x" * 16))
+    assert (replica.count(), *found) == (2, one, None)
+        2,
+        one,
+        None,
+    )
 
     replica.save([Received(one.report_id, one.agency, ()), Received(b"x" * 16, b"a" * 16, ())])
 

@@ -345,7 +345,7 @@ async def test_a_delivery_that_was_changed_is_kept_out_with_an_alarm(post: Post,
     assert result.alarms >= 1
     assert result.received == 0
     assert text not in texts(post.guard)
-    assert post.guard.local.replica.get(report.id) is None
+    assert post.guard.local.received(report.id) is None
     post.relay.after = honest
     # The report is where it was, and whoever asks an honest server has it.
     assert text in texts(post.colleague)

@@ -44,7 +44,7 @@ async def test_an_amendment_names_its_parent_and_reaches_the_same_readers(square
 
 def head(device: Device, report_id: ReportId) -> tuple[bytes, bytes]:
     """Return the digest and the manifest of the latest version that a device received."""
-    received = device.local.replica.get(report_id)
+    received = device.local.received(report_id)
     assert received is not None
     (version,) = received.heads()
     return version.digest, version.manifest
@@ -96,7 +96,7 @@ async def test_a_fork_is_kept_until_a_person_resolves_it(square: People) -> None
         report = device.get(filed.id)
         assert (report.version, report.forked) == (2, True)
         assert device.waiting() == []
-    received = square.police.local.replica.get(filed.id)
+    received = square.police.local.received(filed.id)
     assert received is not None
     assert len(received.heads()) == 2
     both = {version.digest for version in received.heads()}

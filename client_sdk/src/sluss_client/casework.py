@@ -8,6 +8,7 @@ Source: docs/protocol.md section 4.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -18,9 +19,11 @@ from sluss_client import crypto, filing
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
+from sluss_client.receipts import RECEIPTED, check_receipt
 from sluss_client.transport import Transport
+from sluss_schemas import disclosure
 from sluss_schemas import sync as wire
-from sluss_schemas.codec import encode
+from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import Digest
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import Open, SignedRecord, record_message
@@ -123,9 +126,12 @@ def _take_answers(
 ) -> None:
     if len(sent) != len(outcomes):
         raise Untrusted("server_error", "push", "The server did not answer everything; all of it is kept.")
-    for (key, _), outcome in zip(sent, outcomes, strict=True):
+    checkpoint = local.trust.own.genesis.checkpoint if local.trust.own.genesis else b""
+    for (key, data), outcome in zip(sent, outcomes, strict=True):
         if outcome.outcome is wire.OutcomeCode.RETRY:
             continue
+        if outcome.outcome in RECEIPTED:
+            check_receipt(outcome, _name_of(space, data), checkpoint)
         local.store.delete(space, key)
         if outcome.outcome is wire.OutcomeCode.STALE_DIRECTORY and space == _GRANTS:
             # Its receivers have another key by now; it is made again for them.
@@ -135,3 +141,10 @@ def _take_answers(
             continue
         if outcome.outcome not in wire.STORED:
             local.alarm(outcome.reason or str(outcome.outcome), outcome.digest)
+
+
+def _name_of(space: str, data: bytes) -> bytes:
+    """Return the digest by which a grant or a record is answered."""
+    if space == _GRANTS:
+        return disclosure.grant_digest(decode(disclosure.GrantItem, data, "grant").grant)
+    return hashlib.sha256(decode(SignedRecord, data, "record").record).digest()

@@ -46,6 +46,7 @@ class Device:
         """Take a loaded store."""
         self._local = local
         self._transport = Transport(local.config.server, local.keys, local.config.offset)
+        self._syncing = asyncio.Lock()
 
     # opening
 
@@ -343,7 +344,7 @@ class Device:
             Invalid: `missing_field` unless exactly one of reason and task is given.
 
         """
-        received = self._local.replica.get(views.as_id(report_id))
+        received = self._local.replica.get(self._local.trust.own_id, views.as_id(report_id))
         if received is None:
             raise NotFound("report_id")
         casework.open_row(self._local, received.heads()[0].digest, reason, task, self.now())
@@ -360,7 +361,9 @@ class Device:
 
         """
         register = self.registrar.work if registrar.Registrar.present(self._local) else None
-        tally = await driver.run(self._local, self._transport, progress, register)
+        # One after the other: a second sync would find the directories moved under its feet.
+        async with self._syncing:
+            tally = await driver.run(self._local, self._transport, progress, register)
         waiting = sum(row.state in WAITING for row in self._local.outbox.rows())
         return SyncResult(tally.sent, tally.received, tally.dropped, tally.quarantined, waiting, tally.alarms)
 

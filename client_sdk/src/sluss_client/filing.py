@@ -74,7 +74,7 @@ class Moment:
     now: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sealable:
     """One version to seal, and what the author was shown and answered."""
 
@@ -87,7 +87,7 @@ class Sealable:
     duties: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sealing:
     """A sealed item, its name, and the section keys that the author's device keeps."""
 
@@ -109,13 +109,13 @@ class _Target:
 def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: int) -> dict[str, int]:
     """Return what each audience would get of a form by base seals; the label `named` stands for case staff by device.
 
-    An audience that has no key yet counts as shown: it may have one when the report is sealed.
+    An audience without a key is no recipient yet, and wider than shown needs the author.
     """
     owner = trust.own.sector
     shown = {}
     for reachable in trust.audiences(at):
         got = trust.slots(pack, form.KIND, owner, reachable.receiver)
-        if bits := (got.open | got.held) & filled:
+        if reachable.audience.current is not None and (bits := (got.open | got.held) & filled):
             shown[reachable.label] = bits
     if pack.kinds[form.KIND].case_staff:
         named = trust.slots(pack, form.KIND, owner, Receiver(owner, "field", own=True, named=True))

@@ -17,7 +17,7 @@ from sluss_client.errors import Refused
 from sluss_client.filing import Author
 from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, matches
 from sluss_client.outbox import Outbox
-from sluss_client.replica import Replica
+from sluss_client.replica import Received, Replica
 from sluss_client.store import Store, remove
 from sluss_client.trust import Trust
 from sluss_schemas import directory as d
@@ -164,6 +164,14 @@ class Local:
         self.ring.add(held)
         self.store.put(_EPOCH, held.audience + held.epoch.to_bytes(4, "big"), msgspec.msgpack.encode(held))
         return True
+
+    def received(self, report_id: bytes) -> Received | None:
+        """Return a received report by its id alone: the own agency's before any other's, then by slug."""
+        for chain in self.trust.agencies(self.config.confirmed_at):
+            found = self.replica.get(chain.agency, report_id)
+            if found is not None:
+                return found
+        return None
 
     def cursor(self) -> tuple[wire.Position, ...]:
         """Return where this device stands in its feeds."""

@@ -79,6 +79,10 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     receipt_signature: bytes | None = None
     answered_at: int | None = None
 
+    def __repr__(self) -> str:
+        """Show no content and no key."""
+        return f"Row({self.report_id.hex()}, version={self.version}, state={self.state})"
+
     @property
     def key(self) -> bytes:
         """The row's key in the store."""
@@ -145,6 +149,23 @@ class Outbox:
 
     def _latest(self, report_id: bytes) -> int:
         return int.from_bytes(self._store.get(_LATEST, report_id) or b"", "big")
+
+    def first_refused(self, report_id: bytes) -> Row | None:
+        """Return the first version of a report that the server refused, or None."""
+        version = 1
+        while (row := self.get(report_id, version)) is not None:
+            if row.state is State.REFUSED:
+                return row
+            version += 1
+        return None
+
+    def forget_after(self, row: Row) -> None:
+        """Remove what followed a refused version, once its author has written that one anew from the latest."""
+        version = row.version + 1
+        while (later := self.get(row.report_id, version)) is not None:
+            for space in (_SPACE, _PENDING, _UNSENT, _ITEMS):
+                self._store.delete(space, later.key)
+            version += 1
 
     def rows(self) -> list[Row]:
         """Return every row in the order of filing."""

@@ -14,16 +14,26 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-import msgspec
-
 from sluss_client import crypto
 from sluss_client.crypto import KemKey
 from sluss_client.sections import AuthorBrief, AuthorSection, author_ref
 from sluss_client.trust import Trust
-from sluss_schemas import disclosure, manifest
+from sluss_schemas import brief, disclosure, forms, manifest
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode
-from sluss_schemas.ids import KIND_SECRET, NO_GRANT, AgencyId, Digest, GrantId, Kid, ReportId, bitmap_of, slot, slots_of
+from sluss_schemas.ids import (
+    COMPARTMENTS,
+    KIND_SECRET,
+    NO_GRANT,
+    AgencyId,
+    Digest,
+    GrantId,
+    Kid,
+    ReportId,
+    bitmap_of,
+    slot,
+    slots_of,
+)
 from sluss_schemas.policy.answers import Receiver, Slots
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
@@ -44,7 +54,7 @@ class Alarm(Exception):  # what the device raises with a registrar, not a progra
         super().__init__(code)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Opened:
     """One delivery, checked and opened.
 
@@ -80,6 +90,9 @@ def open_put(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> 
         raise Alarm(problem.code) from problem
     except crypto.CannotOpen:
         raise Alarm("cannot_open") from None
+    except (RecursionError, TypeError, ValueError, OverflowError):
+        # Whatever a member of the author's group sealed, it must not stop this device's other reports.
+        raise Alarm("malformed_section") from None
 
 
 def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Opened:
@@ -97,6 +110,7 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     report_id = ReportId(document.report_id)
     found = Opened(owner.agency, report_id, digest, document.version, put.manifest, document.kind, scene, grant)
     if put.seal is None:
+        _check_held(document, owner, keys, trust)
         return replace(found, held=True)
     kid, secret, bitmap = _unseal(put, document, digest, grant, keys)
     own = trust.own.by_kem_kid[kid]
@@ -111,11 +125,42 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     if kind == KIND_SECRET and grant is not None:
         kind = _kind_of_duty(trust, pack, owner, receiver, grant.gateway, bitmap)
     if kind != document.kind:
+        _check_secret(kind, pack, owner)
         # A secret kind: the server allowed the union of that owner's secret kinds, the device applies the sealed one.
         may = _may(trust.slots(pack, kind, owner.sector, receiver), grant)
         sections = {number: data for number, data in sections.items() if may >> number & 1}
     _check_author(document, sections, owner)
+    _check_content(kind, sections, pack)
     return replace(found, kind=kind, function=function, named=receiver.named, slots=bitmap & may, sections=sections)
+
+
+def _check_held(document: manifest.Manifest, owner: Directory, keys: dict[Kid, KemKey], trust: Trust) -> None:
+    """Believe that a row is held back only where this device is a supervisor to whom it is sealed."""
+    supervisors = trust.own.audience_for("supervisors")
+    own = {epoch.kem_kid for epoch in supervisors.epochs} & keys.keys() if supervisors is not None else set()
+    if owner.agency != trust.own_id or not any(recipient.kid in own for recipient in document.recipients):
+        raise Alarm("withheld")
+
+
+def _check_secret(kind: int, pack: Pack, owner: Directory) -> None:
+    """Accept under clear kind 0 only a kind that is secret, and that this owner files."""
+    known = pack.kinds.get(kind)
+    if kind != KIND_SECRET and (known is None or known.clear or owner.sector not in known.owners):
+        raise Alarm("kind_differs")
+
+
+def _check_content(kind: int, sections: dict[int, bytes], pack: Pack) -> None:
+    """Read every section once, so that what is kept can be shown later."""
+    for number, data in sections.items():
+        compartment, brief_form = COMPARTMENTS[number // 2], number % 2 == 1
+        if compartment in {"AUT", "ATT"} or kind == KIND_SECRET:
+            continue
+        array = decode(list[object], data, compartment)
+        if brief_form:
+            brief.read_brief(compartment, array, pack)
+        else:
+            forms.read(kind, compartment, array, pack)
+            forms.coded(kind, compartment, array, pack)
 
 
 def _may(got: Slots, grant: disclosure.Grant | None) -> int:
@@ -212,10 +257,10 @@ def _true_kind(kind: int, sections: dict[int, bytes]) -> int:
     if data is None:
         return kind
     try:
-        array = msgspec.msgpack.decode(data)
-    except msgspec.DecodeError:
+        array = decode(list[object], data, "situation")
+    except Invalid:
         raise Alarm("malformed_section") from None
-    if not isinstance(array, list) or not array or not isinstance(array[0], int):
+    if not array or not isinstance(array[0], int) or isinstance(array[0], bool):
         raise Alarm("malformed_section")
     if kind not in {KIND_SECRET, array[0]}:
         raise Alarm("kind_differs")

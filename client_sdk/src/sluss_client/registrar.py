@@ -12,7 +12,7 @@ import copy
 import hashlib
 import hmac
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Final
 
 import msgspec
@@ -55,6 +55,10 @@ class _Invite(msgspec.Struct, frozen=True, array_like=True):
     person: bytes
     expires_at: int
     used: bool = False
+
+    def __repr__(self) -> str:
+        """Show no secret."""
+        return f"_Invite({self.alias})"
 
 
 class _Chain:
@@ -214,7 +218,9 @@ class Registrar:
             os.urandom(16),
             now + _INVITE_TTL_S,
         )
-        if any(person.alias == invite.alias for person in own.persons.values()):
+        promised = [msgspec.msgpack.decode(data, type=_Invite) for _, data in self._local.store.items(_INVITES)]
+        taken = {one.alias for one in promised if not one.used and now < one.expires_at}
+        if invite.alias in taken or any(person.alias == invite.alias for person in own.persons.values()):
             raise Invalid("out_of_range", "alias", "Another person has this alias; choose a free one.")
         invite_id = os.urandom(16)
         self._local.store.put(_INVITES, invite_id, msgspec.msgpack.encode(invite))
@@ -298,9 +304,19 @@ class Registrar:
                 continue
             invite = msgspec.msgpack.decode(data, type=_Invite)
             if not invite.used and self._genuine(enrolment, invite):
-                await self._admit(enrolment, invite)
-                changed = True
+                changed = await self._tried(self._admit(enrolment, invite), enrolment.invite) or changed
         return changed
+
+    async def _tried(self, act: Awaitable[None], about: bytes) -> bool:
+        """Do one act and tell whether it was done: what cannot be done is an alarm and stops nothing else."""
+        try:
+            await act
+        except Invalid as problem:
+            if problem.code == "directory_conflict":
+                raise
+            self._local.alarm(problem.code, about)
+            return False
+        return True
 
     def _genuine(self, enrolment: wire.Enrolment, invite: _Invite) -> bool:
         message = d.enrolment_message(
@@ -358,8 +374,8 @@ class Registrar:
                 d.wraps_digest(proposal.wraps),
                 members,
             )
-            await self.append([body], (wire.EpochSet(proposal.audience, proposal.epoch, proposal.wraps),))
-            changed = True
+            wraps = wire.EpochSet(proposal.audience, proposal.epoch, proposal.wraps)
+            changed = await self._tried(self.append([body], (wraps,)), proposal.audience) or changed
         return changed
 
     def _next_alias(self) -> str:

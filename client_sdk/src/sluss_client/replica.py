@@ -48,6 +48,10 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     scene: int
     received_at: int
 
+    def __repr__(self) -> str:
+        """Show no content."""
+        return f"Version({self.digest.hex()[:16]}, {self.version})"
+
 
 class Received(msgspec.Struct, frozen=True, array_like=True):
     """A report as this device holds it."""
@@ -55,6 +59,11 @@ class Received(msgspec.Struct, frozen=True, array_like=True):
     report_id: bytes
     agency: bytes
     versions: tuple[Version, ...]
+
+    @property
+    def key(self) -> bytes:
+        """The row's key: two agencies' ids do not meet, so neither can write over the other's."""
+        return self.agency + self.report_id
 
     def heads(self) -> tuple[Version, ...]:
         """Return the versions that no held version follows, the latest first; more than one means a fork.
@@ -75,19 +84,19 @@ class Replica:
         """Read nothing yet."""
         self._store = store
 
-    def get(self, report_id: bytes) -> Received | None:
-        """Return a report, or None."""
-        data = self._store.get(_SPACE, report_id)
+    def get(self, agency: bytes, report_id: bytes) -> Received | None:
+        """Return an agency's report, or None."""
+        data = self._store.get(_SPACE, agency + report_id)
         return None if data is None else msgspec.msgpack.decode(data, type=Received)
 
     def save(self, reports: list[Received]) -> None:
         """Write reports; one without versions is removed."""
-        keep = [(one.report_id, msgspec.msgpack.encode(one)) for one in reports if one.versions]
+        keep = [(one.key, msgspec.msgpack.encode(one)) for one in reports if one.versions]
         if keep:
             self._store.put_all(_SPACE, keep)
         for one in reports:
             if not one.versions:
-                self._store.delete(_SPACE, one.report_id)
+                self._store.delete(_SPACE, one.key)
 
     def reports(self) -> Iterator[Received]:
         """Yield every report held."""

@@ -78,6 +78,7 @@ def save(
     )
     with local.store.transaction():
         local.outbox.save(row)
+        local.outbox.forget_after(row)
         if source is not None:
             local.store.put(SOURCE, source.encode(), version.report_id)
     return views.of_row(local, row, form, pack)
@@ -87,8 +88,12 @@ def next_version(local: Local, report_id: ReportId) -> Version:
     """Return what the next version of a report follows: the latest head that is known here, and another if any.
 
     A version names two parents at most; what it does not name stays a head, and so does the fork for all to see.
+    What the server refused is written anew in the same place, since nobody has it to follow.
     """
-    row, received = local.outbox.head(report_id), local.replica.get(report_id)
+    refused = local.outbox.first_refused(report_id)
+    if refused is not None:
+        return Version(report_id, refused.version, refused.parents, refused.after)
+    row, received = local.outbox.head(report_id), local.replica.get(local.trust.own_id, report_id)
     heads = () if received is None else received.heads()
     top = max([row.version if row else 0, *(head.version for head in heads)])
     if row is not None and row.version == top and row.state in {State.FILED, State.SEALED}:
@@ -111,16 +116,23 @@ def form_of(local: Local, report_id: ReportId, now: int) -> forms.Form:
 
     """
     pack = local.trust.pack(now)
-    row, received = local.outbox.head(report_id), local.replica.get(report_id)
-    top = max((version.version for version in received.versions), default=0) if received is not None else 0
-    if row is not None and row.version >= top:
+    row, received = local.outbox.head(report_id), local.replica.get(local.trust.own_id, report_id)
+    # The branch that the person is shown is the one that they change.
+    head = received.heads()[0] if received is not None else None
+    if row is not None and (head is None or row.version > head.version or row.digest == head.digest):
         return forms.make(row.kind, msgspec.msgpack.decode(row.values))
     report = views.one_report(local, report_id, pack, now)
     if report is None:
         raise NotFound("report_id")
     if report.agency != local.trust.own.slug or report.form_of("AUT") != "full":
         raise Refused("report", code="cannot_amend")
-    return forms.rebuild(report.kind_number, report.full_arrays(), pack, report.author_extra())
+    form = forms.rebuild(report.kind_number, report.full_arrays(), pack, report.author_extra())
+    author = report.author
+    staff = getattr(form, "case_staff", None)
+    if staff is None or author is None or author.person in {None, local.person.person, *staff}:
+        return form
+    # Whoever wrote the version before keeps reading the report, although somebody else amends it.
+    return msgspec.structs.replace(form, case_staff=[*staff, author.person])
 
 
 def readers_of(local: Local, form: forms.Form, duties: Mapping[str, str], now: int) -> list[ReaderRow]:
@@ -175,6 +187,6 @@ def _may_be_child(form: forms.Form, pack: Pack) -> bool:
 
 def _agency_views(local: Local, now: int) -> list[AgencyView]:
     return [
-        (chain.slug, chain.sector, tuple(audience.function for audience in chain.audiences.values()))
+        (chain.slug, chain.sector, tuple(one.function for one in chain.audiences.values() if one.current is not None))
         for chain in local.trust.agencies(now)
     ]

@@ -16,16 +16,15 @@ from typing import Final
 import msgspec
 
 from sluss_client import casework, filing, keyshare, reading, sync_core
-from sluss_client.errors import Invalid, Offline, Refused, Untrusted
+from sluss_client.errors import Offline, Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
+from sluss_client.receipts import RECEIPTED, check_receipt
 from sluss_client.replica import Received
 from sluss_client.transport import Transport
 from sluss_schemas import forms
 from sluss_schemas import sync as wire
-from sluss_schemas.codec import decode
 from sluss_schemas.ids import ReportId
-from sluss_schemas.signing import RECEIPT_LABEL, verify
 
 Progress = Callable[[str, int, int], None]
 """Called with a stage (`seal`, `push`, `pull`), how many are done, and how many there are (0: not known)."""
@@ -35,7 +34,6 @@ Register = Callable[[], Awaitable[bool]]
 _ROUNDS: Final = 3
 _WITHOUT_RIGHTS: Final = frozenset({"revoked_device", "not_allowed"})
 _SEAL_AT_ONCE: Final = 50
-_RECEIPTED: Final = frozenset({*wire.STORED, wire.OutcomeCode.GONE})
 _FIRST_PAGE: Final = 200
 
 
@@ -197,8 +195,8 @@ def _take_answers(local: Local, batch: list[Row], answer: wire.PushAnswer, now: 
             code = outcome.outcome
             if outcome.digest != row.digest and code is not wire.OutcomeCode.REFUSED:
                 raise Untrusted("server_error", "push", "The server answered for another report; all of them are kept.")
-            if code in _RECEIPTED or outcome.receipt is not None:
-                _check_receipt(outcome, checkpoint)
+            if code in RECEIPTED or outcome.receipt is not None:
+                check_receipt(outcome, row.digest, checkpoint)
             changed = sync_core.answered(row, outcome, now)
             if code is wire.OutcomeCode.STALE_DIRECTORY:
                 again = True
@@ -211,18 +209,6 @@ def _take_answers(local: Local, batch: list[Row], answer: wire.PushAnswer, now: 
             tally.sent += code in wire.STORED and code is not wire.OutcomeCode.QUARANTINED
             tally.quarantined += code is wire.OutcomeCode.QUARANTINED
     return again
-
-
-def _check_receipt(outcome: wire.Outcome, checkpoint: bytes) -> None:
-    """Believe that the server has a report only if it has signed that: else the device would let go of the only one."""
-    try:
-        receipt = decode(wire.Receipt, outcome.receipt or b"", "receipt")
-        verify(checkpoint, outcome.receipt_signature or b"", RECEIPT_LABEL + (outcome.receipt or b""), "receipt")
-    except Invalid as problem:
-        say = "This is no receipt of the server; the report is kept."
-        raise Untrusted("bad_signature", "receipt", say) from problem
-    if receipt.digest != outcome.digest:
-        raise Untrusted("server_error", "receipt", "The server gave another report's receipt; the report is kept.")
 
 
 # pull
@@ -241,7 +227,8 @@ async def _pull(local: Local, transport: Transport, tally: Tally, tell: Progress
             local.store.scrub()
         tell("pull", tally.received, 0)
         more = any(page.more for page in answer.pages)
-        if more and local.cursor() == before:
+        nothing = not any(page.entries or page.past for page in answer.pages)
+        if more and (nothing or local.cursor() == before):
             raise Offline("server_error", "pull", "The server promised more and gave nothing.")
     _expire(local, transport.now(), tally)
 
@@ -281,9 +268,10 @@ def _take_put(
         local.alarm(alarm.code, entry.digest)
         tally.alarms += 1
         return
-    before = touched.get(opened.report_id) or local.replica.get(opened.report_id)
+    name = opened.agency + opened.report_id
+    before = touched.get(name) or local.replica.get(opened.agency, opened.report_id)
     known = before is not None and any(one.digest == opened.digest for one in before.versions)
-    touched[opened.report_id] = sync_core.merge(before, opened, feed, now)
+    touched[name] = sync_core.merge(before, opened, feed, now)
     tally.received += not known
 
 
@@ -293,11 +281,11 @@ class _Purge:
     def __init__(self, local: Local, touched: dict[bytes, Received]) -> None:
         self._local = local
         self._touched = touched
-        self._by_digest: dict[bytes, bytes] | None = None
+        self._by_digest: dict[bytes, Received] | None = None
         self.happened = False
 
     def _reports(self) -> list[Received]:
-        stored = {one.report_id: one for one in self._local.replica.reports()}
+        stored = {one.key: one for one in self._local.replica.reports()}
         return list((stored | self._touched).values())
 
     def _holder(self, digest: bytes) -> Received | None:
@@ -306,20 +294,16 @@ class _Purge:
                 return received
         if self._by_digest is None:
             self._by_digest = {
-                version.digest: received.report_id
-                for received in self._local.replica.reports()
-                for version in received.versions
+                version.digest: received for received in self._local.replica.reports() for version in received.versions
             }
-        report_id = self._by_digest.get(digest)
-        if report_id is None:
-            return None
-        return self._touched.get(report_id) or self._local.replica.get(report_id)
+        held = self._by_digest.get(digest)
+        return None if held is None else self._touched.get(held.key, held)
 
     def _replace(self, before: Received, after: Received) -> int:
         if after == before:
             return 0
         self.happened = True
-        self._touched[before.report_id] = after
+        self._touched[before.key] = after
         return len(before.versions) - len(after.versions)
 
     def drop(self, feed: bytes, digest: bytes) -> int:

@@ -48,7 +48,11 @@ def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Rec
             now,
         )
     else:
-        others = tuple(one for one in old.holds if (one.feed, one.grant) != (hold.feed, hold.grant))
+        same = [one for one in old.holds if (one.feed, one.grant) == (hold.feed, hold.grant)]
+        if hold.held and any(not one.held for one in same):
+            # What was opened is not closed by being told that it is held back; a `drop` does that.
+            return received
+        others = tuple(one for one in old.holds if one not in same)
         version = msgspec.structs.replace(
             old,
             kind=opened.kind or old.kind,

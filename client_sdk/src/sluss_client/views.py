@@ -197,12 +197,13 @@ def all_reports(local: Local, pack: Pack, now: int) -> Iterator[Report]:
     """Yield every report that may be read, each once, in its latest version."""
     own = {row.report_id: row for row in local.outbox.rows()}
     for received in local.replica.reports():
-        row = own.get(received.report_id)
+        row = own.get(received.report_id) if received.agency == local.trust.own_id else None
         if row is not None and row.version > received.heads()[0].version:
             continue
         report = of_received(local, received, pack, now)
         if report is not None:
-            own.pop(received.report_id, None)
+            if received.agency == local.trust.own_id:
+                own.pop(received.report_id, None)
             yield report
     for row in own.values():
         yield of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack)
@@ -210,7 +211,7 @@ def all_reports(local: Local, pack: Pack, now: int) -> Iterator[Report]:
 
 def one_report(local: Local, report_id: ReportId, pack: Pack, now: int) -> Report | None:
     """Return one report in its latest version, or None."""
-    row, received = local.outbox.head(report_id), local.replica.get(report_id)
+    row, received = local.outbox.head(report_id), local.received(report_id)
     if received is not None and (row is None or row.version <= received.heads()[0].version):
         report = of_received(local, received, pack, now)
         if report is not None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import rich_click as click
+import stamina
 from click.exceptions import Abort, UsageError
 
 from sluss_client.cli import common, filing, identity, looking
@@ -64,6 +65,8 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process."""
+    # A retry is no news to whoever waits for the command, and would spoil its JSON.
+    stamina.instrumentation.set_on_retry_hooks(())
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
