@@ -19,21 +19,19 @@ from typing import Self
 
 import msgspec
 
-from sluss_client import casework, registrar, saving, views
+from sluss_client import announcing, casework, clock, registrar, saving, views
 from sluss_client import sync as driver
 from sluss_client.answers import Colleague, Duty, Held, ReaderRow, SyncResult, Waiting
 from sluss_client.errors import Invalid, NotFound, Refused
-from sluss_client.keys import DeviceKeys, DeviceSeeds
-from sluss_client.local import Config, Local
+from sluss_client.local import Local
 from sluss_client.outbox import WAITING, State
 from sluss_client.report import Report
-from sluss_client.store import Store, remove
+from sluss_client.store import Store
 from sluss_client.sync import Progress
 from sluss_client.transport import Transport
 from sluss_schemas import forms
-from sluss_schemas import sync as wire
 from sluss_schemas.ids import Function, PersonId, ReportId, Sector
-from sluss_schemas.invitation import Code, read_code
+from sluss_schemas.invitation import read_code
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import CATALOGUE
@@ -73,39 +71,20 @@ class Device:
 
         A colleague's code gives the functions that its registrar chose, once the registrar's device has synced.
         A founding code founds the agency on this device, whose person then has `functions` and is its registrar.
+        Where an earlier call got no answer, the same code at the same path announces the very same keys again.
 
         Raises:
-            Invalid: `damaged_code`, `unknown_invite`, `invite_used`, `invite_expired`.
+            Invalid: `damaged_code`, `unknown_invite`, `invite_used`, `invite_expired`; no store is left.
             StoreError: `store_exists`, `disk_full`.
-            Offline: no contact; nothing was kept, so the code can be used again.
+            Offline: no contact, or no answer; the store was kept, so that the same call can be made again.
 
         """
         path, said = Path(path), read_code(code)
-        seeds = DeviceSeeds.new()
-        keys = DeviceKeys.of(seeds)
-        transport = Transport(said.server, keys)
         if path.exists():
-            Store.open(path, passphrase).close()  # the right passphrase, or that error first
-            Store.create(path, passphrase)
-        founded = registrar.found(said, keys, functions, transport.now()) if said.founding is not None else None
-        config = Config(
-            said.server,
-            said.partnership,
-            founded.agency if founded else said.agency or b"",
-            founded.root if founded else said.root or b"",
-        )
-        local = Local.create(path, passphrase, seeds, config)
-        try:
-            await _announce(said, keys, founded, transport)
-        except BaseException:
-            local.store.close()
-            remove(path)
-            raise
-        finally:
-            await transport.close()
-        if founded is not None:
-            registrar.Registrar.keep(local, founded)
-            local.extend(wire.Chain(founded.agency, 0, founded.entries))
+            local = announcing.resume(path, passphrase, said)
+        else:
+            local = announcing.prepare(path, passphrase, said, functions, clock.now())
+        await announcing.announce(local)
         return cls(local)
 
     async def close(self) -> None:
@@ -383,12 +362,3 @@ class Device:
         if not self._local.approved:
             raise Refused("device", code="waiting_for_approval")
         return self._local.trust.pack(self.now())
-
-
-async def _announce(said: Code, keys: DeviceKeys, founded: registrar.Founded | None, transport: Transport) -> None:
-    if founded is None:
-        await transport.post_unsigned("/v1/enrolments", registrar.enrolment_of(said, keys), type(None))
-        return
-    mac = registrar.founding_mac(said, founded.entries)
-    founding = wire.Founding(said.partnership, said.invite, mac, founded.entries)
-    await transport.post_unsigned("/v1/found", founding, wire.Appended)

@@ -7,13 +7,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from sluss_client.crypto import SignKey
-from sluss_client.errors import Refused
+from sluss_client.errors import Refused, StoreError
 from sluss_client.filing import Author
 from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, matches
 from sluss_client.outbox import Outbox
@@ -62,17 +64,43 @@ class Local:
         self.replica = Replica(store)
 
     @classmethod
-    def create(cls, path: Path, passphrase: str, seeds: DeviceSeeds, config: Config) -> Local:
-        """Make a new device's store."""
-        store = Store.create(path, passphrase)
+    def create(
+        cls,
+        path: Path,
+        passphrase: str,
+        seeds: DeviceSeeds,
+        config: Config,
+        keep: Callable[[Local], None] | None = None,
+    ) -> Local:
+        """Make a new device's store, with what `keep` puts into it: whole at `path`, or nothing there.
+
+        Raises:
+            StoreError: `store_exists`, `disk_full`, `store_damaged`.
+
+        """
+        new = path.with_name(f".{path.name}.new")
+        # What a kill left here was never seen by anybody.
+        remove(new)
         try:
-            with store.transaction():
-                store.put(_DEVICE, b"seeds", msgspec.msgpack.encode(seeds))
-                store.put(_DEVICE, b"config", msgspec.msgpack.encode(config))
+            store = Store.create(new, passphrase)
+            try:
+                with store.transaction():
+                    store.put(_DEVICE, b"seeds", msgspec.msgpack.encode(seeds))
+                    store.put(_DEVICE, b"config", msgspec.msgpack.encode(config))
+                    if keep is not None:
+                        keep(cls(store))
+                store.scrub()
+            finally:
+                store.close()
+            _place(new, path)
+        except BaseException:
+            remove(new)
+            raise
+        store = Store.open(path, passphrase)
+        try:
             return cls(store)
         except BaseException:
             store.close()
-            remove(path)
             raise
 
     def _load_chains(self) -> None:
@@ -199,3 +227,20 @@ def _must(data: bytes | None) -> bytes:
     if data is None:
         raise Refused("device", "The enrolment did not finish; enrol this device again.", code="waiting_for_approval")
     return data
+
+
+def _place(new: Path, path: Path) -> None:
+    """Give a finished and closed store its name, durably; another file is never written over."""
+    if path.exists() or path.is_symlink():
+        raise StoreError("store_exists", str(path))
+    for beside in ("-wal", "-shm"):
+        # The log of a store that is gone would be read into this one.
+        path.with_name(path.name + beside).unlink(missing_ok=True)
+    new.rename(path)
+    # Where folders cannot be opened, a rename is durable by itself or not at all.
+    with suppress(OSError):
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -24,6 +24,7 @@ from sluss_client.device import Device
 from sluss_client.errors import Invalid
 from sluss_client.mappings.table import Bad, Table
 from sluss_client.mappings.values import slug_of
+from sluss_client.registrar import Registrar
 from sluss_schemas.ids import FUNCTIONS, Function
 
 _CHECK_BYTES: Final = 4
@@ -51,6 +52,7 @@ def enrol(code: str, functions: tuple[Function, ...], *, keep_root: bool, as_jso
 
     A colleague's code says what the person does; a founding code founds the agency here, with --function.
     Then the root keys are printed once: they belong into the agency's safe, and the device forgets them.
+    Where there was no answer, run the same command again: it announces the same keys and goes on.
     """
     where = common.place()
     passphrase = where.passphrase(twice=True)
@@ -64,7 +66,7 @@ def enrol(code: str, functions: tuple[Function, ...], *, keep_root: bool, as_jso
 
 
 def _enrolled(device: Device, *, keep_root: bool, as_json: bool) -> None:
-    seeds = device.registrar.root_seeds() if device.approved else None
+    seeds = device.registrar.root_seeds() if device.approved and Registrar.present(device.local) else None
     root = device.local.config.root
     if as_json:
         found = {
@@ -77,6 +79,8 @@ def _enrolled(device: Device, *, keep_root: bool, as_json: bool) -> None:
             "safe": None if seeds is None else {"root_key": seeds[0].hex(), "next_root_key": seeds[1].hex()},
         }
         common.print_json(found)
+    elif device.approved and seeds is None:
+        click.echo(f"This device is {device.alias}'s of {device.agency}. Run `sluss-device sync` here.")
     elif seeds is None:
         click.echo("This device is announced. Have the registrar sync, then run `sluss-device sync` here.")
     else:
