@@ -19,7 +19,7 @@ from sluss_server.clock import now
 
 from tests.http.server import Device, Server, found_agency, run
 
-INVITES = 200
+INVITES = 50
 
 
 def test_a_stop_is_orderly(start: Callable[..., Server]) -> None:

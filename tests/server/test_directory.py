@@ -123,6 +123,19 @@ class TestAppend:
                 await town.caller(town.field("health")), sync.DirectoryAppend((entry,))
             )
 
+    async def test_a_stranger_signs_nothing(self, town: Town) -> None:
+        agency, stranger = town.agencies["police"], SignKey()
+        entry = _alone(agency, d.PackInForce(os.urandom(32)))
+        forged = structs.replace(entry, signature=stranger.sign(d.entry_message(entry.entry)))
+        caller = await town.caller(agency.devices[0])
+
+        for one, code in (
+            (structs.replace(forged, signer=stranger.kid), "directory_refused"),
+            (forged, "bad_signature"),
+        ):
+            with pytest.raises(Invalid, match=code):
+                await town.services.directory_append(caller, sync.DirectoryAppend((one,)))
+
     async def test_a_revoked_device_appends_nothing(self, town: Town) -> None:
         agency, device = town.agencies["police"], town.field("police", 1)
         await town.append(agency, [agency.entry(d.DeviceRevoke(device.kid, "left"), NOW)])
@@ -153,6 +166,129 @@ class TestAppend:
 
         with pytest.raises(Invalid, match="directory_refused"):
             await town.append(agency, [entry], sets[wrong])
+
+
+def taken(town: Town, mine: Agency, theirs: Agency, what: str) -> tuple[d.Body, tuple[sync.EpochSet, ...]]:
+    """What an agency would append to name as its own what is another's, and the wraps that go with it."""
+    device, invite = theirs.devices[0], os.urandom(16)
+    sign, kem = {
+        "a device": (device.sign, device.kem.public),
+        "a device's seal key": (SignKey(), device.kem.public),
+        "an epoch's seal key as a device's": (SignKey(), theirs.key()),
+        "an epoch's signing key as a device's": (theirs.group(), KemKey().public),
+    }.get(what, (SignKey(), KemKey().public))
+    if what == "an audience":
+        return d.AudienceCreate(theirs.audience("field"), "reception"), ()
+    if what.startswith("an epoch of"):
+        members = sorted(one.kid for one in mine.devices[:2])
+        wraps = town.wraps(mine, "field", 1, members)
+        kem_key = theirs.key() if what.endswith("seal key") else KemKey().public
+        sign_key = theirs.group().public if what.endswith("signing key") else SignKey().public
+        if what.endswith("a device's key"):
+            kem_key = device.kem.public
+        audience = mine.audience("field")
+        epoch = d.Epoch(audience, 2, 2, kem_key, sign_key, d.wraps_digest(wraps), tuple(members))
+        return epoch, (sync.EpochSet(audience, 2, wraps),)
+    message = d.enrolment_message(town.partnership, invite, sign.public, kem)
+    return d.DeviceAdd(mine.devices[0].person, invite, sign.public, kem, sign.sign(message)), ()
+
+
+TAKEN = [
+    "an audience",
+    "a device",
+    "a device's seal key",
+    "an epoch's seal key as a device's",
+    "an epoch's signing key as a device's",
+    "an epoch of their seal key",
+    "an epoch of their signing key",
+    "an epoch of a device's key",
+]
+
+
+class TestAnothersNames:
+    """Feeds, seals and signatures are found by these ids over the whole partnership."""
+
+    @pytest.mark.parametrize("what", TAKEN)
+    async def test_are_never_appended(self, town: Town, what: str) -> None:
+        mine, theirs = town.agencies["police"], town.agencies["health"]
+        body, sets = taken(town, mine, theirs, what)
+        caller = await town.caller(mine.devices[0])
+
+        with pytest.raises(Invalid, match="Another agency has this key or audience") as refusal:
+            await town.services.directory_append(caller, sync.DirectoryAppend((_alone(mine, body),), sets))
+
+        assert (refusal.value.code, refusal.value.field) == ("directory_refused", "entries")
+        assert (await replayed(town, town.field("police")))[mine.id].head == mine.directory.head
+        await town.append(mine, [scene(mine, 9)])
+
+    async def test_nor_behind_something_good(self, town: Town) -> None:
+        mine, theirs = town.agencies["police"], town.agencies["health"]
+        before = mine.directory.head
+        entries = [scene(mine, 9), mine.entry(d.AudienceCreate(theirs.audience("supervisors"), "reception"))]
+
+        with pytest.raises(Invalid, match="directory_refused"):
+            await town.append(mine, entries)
+
+        assert (await replayed(town, town.field("police")))[mine.id].head == before
+
+    async def test_of_two_that_name_one_at_once_one_is_told(self, town: Town) -> None:
+        audience, holds = os.urandom(16), asyncio.Event()
+        blocking = asyncio.create_task(town.writer.submit(lambda _connection: holds.wait()))
+        appends = [
+            asyncio.create_task(
+                town.services.directory_append(
+                    await town.caller(agency.devices[0]),
+                    sync.DirectoryAppend((_alone(agency, d.AudienceCreate(audience, "reception")),)),
+                )
+            )
+            for agency in (town.agencies["police"], town.agencies["health"])
+        ]
+        # Both have been checked and wait for the writer.
+        while town.writer._queue.qsize() < len(appends):  # noqa: ASYNC110  # nothing tells when somebody queues
+            await asyncio.sleep(0)
+        holds.set()
+
+        answers = await asyncio.gather(*appends, return_exceptions=True)
+
+        await blocking
+        assert [type(one) for one in answers] == [sync.Appended, Invalid]
+        assert "directory_refused" in str(answers[1])
+        found = await replayed(town, town.field("police"))
+        assert sum(audience in one.audiences for one in found.values()) == 1
+
+    async def test_also_of_two_processes(self, town: Town) -> None:
+        audience = os.urandom(16)
+        other = await Town(town.path).open()
+        appends = [
+            services.directory_append(
+                await town.caller(agency.devices[0]),
+                sync.DirectoryAppend((_alone(agency, d.AudienceCreate(audience, "reception")),)),
+            )
+            for services, agency in (
+                (town.services, town.agencies["police"]),
+                (other.services, town.agencies["health"]),
+            )
+        ]
+        await other.services.identify(town.field("health").kid)
+
+        answers = await asyncio.gather(*appends, return_exceptions=True)
+        await other.close()
+
+        assert sorted(type(one).__name__ for one in answers) == ["Appended", "Invalid"]
+        assert [one.code for one in answers if isinstance(one, Invalid)] == ["directory_refused"]
+
+    async def test_what_two_append_at_once_and_is_their_own_is_taken(self, town: Town) -> None:
+        appends = [
+            town.services.directory_append(
+                await town.caller(agency.devices[0]),
+                sync.DirectoryAppend((_alone(agency, d.AudienceCreate(os.urandom(16), "reception")),)),
+            )
+            for agency in town.agencies.values()
+        ]
+
+        answers = await asyncio.gather(*appends)
+
+        assert len({one.head.agency for one in answers}) == 5
 
 
 def _alone(agency: Agency, body: d.Body) -> d.SignedEntry:

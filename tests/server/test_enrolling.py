@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import os
@@ -112,6 +113,47 @@ class TestFounding:
         with pytest.raises(Invalid, match="directory_refused"):
             await empty.services.found(founding(agency.code, [*entries, entry]))
 
+    @pytest.mark.parametrize(
+        "what", ["audience", "device", "device's seal key", "epoch's seal key", "epoch's sign key"]
+    )
+    async def test_nobody_founds_with_what_is_anothers(self, empty: Town, what: str) -> None:
+        theirs = empty.agencies["police"]
+        await empty.services.found(founding(theirs.code, empty.founding_entries(theirs)))
+        await empty.open_epochs(theirs)
+        mine = Agency(code=empty.agencies["health"].code)
+        entries = empty.founding_entries(mine)
+        device, invite = theirs.devices[0], os.urandom(16)
+        sign, kem = {
+            "device": (device.sign, device.kem.public),
+            "device's seal key": (SignKey(), device.kem.public),
+            "epoch's seal key": (SignKey(), theirs.key()),
+            "epoch's sign key": (theirs.group(), KemKey().public),
+        }.get(what, (SignKey(), KemKey().public))
+        proof = sign.sign(d.enrolment_message(empty.partnership, invite, sign.public, kem))
+        body = (
+            d.AudienceCreate(theirs.audience("field"), "reception")
+            if what == "audience"
+            else d.DeviceAdd(mine.devices[0].person, invite, sign.public, kem, proof)
+        )
+
+        with pytest.raises(Invalid, match="Another agency has this key or audience"):
+            await empty.services.found(founding(mine.code, [*entries, mine.entry(body)]))
+
+        # The code was not used up.
+        again = Agency(code=mine.code)
+        await empty.services.found(founding(again.code, empty.founding_entries(again)))
+
+    async def test_of_two_founded_at_once_with_one_name_one_is_told(self, empty: Town) -> None:
+        audience, made = os.urandom(16), list[sync.Founding]()
+        for agency in empty.agencies.values():
+            entries = empty.founding_entries(agency)
+            made.append(founding(agency.code, [*entries, agency.entry(d.AudienceCreate(audience, "reception"))]))
+
+        answers = await asyncio.gather(*(empty.services.found(one) for one in made), return_exceptions=True)
+
+        assert sorted(type(one).__name__ for one in answers) == ["Appended", "Invalid"]
+        assert [one.code for one in answers if isinstance(one, Invalid)] == ["directory_refused"]
+
     @pytest.mark.parametrize("agencies", [[], [("police", "POL"), ("police", "POL")]])
     async def test_a_partnership_has_agencies_of_different_names(self, empty: Town, agencies: list[Any]) -> None:
         with pytest.raises(Invalid):
@@ -186,6 +228,53 @@ class TestEnrolment:
 
         with pytest.raises(Invalid, match="invite_expired"):
             await town.services.enrol(enrolment(town, invite, b"secret"))
+
+    async def test_what_came_with_an_ended_invitation_waits_no_more(self, town: Town) -> None:
+        ended, open_ = await invited(town), await invited(town, ends=NOW + 2 * DAY)
+        for invite in (ended, open_):
+            await town.services.enrol(enrolment(town, invite, b"secret"))
+        town.clock.now += DAY
+
+        assert [one.invite for one in await waiting(town)] == [open_]
+
+    async def test_a_device_invites_fifty_at_a_time(self, town: Town) -> None:
+        last = [await invited(town) for _ in range(50)][-1]
+
+        with pytest.raises(Invalid, match="out_of_range"):
+            await invited(town)
+
+        # The same one again, a colleague's, and another agency's are taken all the same.
+        caller = await town.caller(town.field("police"))
+        await town.services.invite(caller, sync.Invitation(last, NOW + DAY))
+        await town.services.invite(await town.caller(town.field("police", 1)), sync.Invitation(bytes(16), NOW + DAY))
+        await invited(town, slug="health")
+        town.clock.now += DAY
+        await invited(town, ends=NOW + 2 * DAY)
+
+    async def test_an_agency_invites_five_hundred_at_a_time_and_noise_hides_none(self, town: Town) -> None:
+        agency = town.agencies["police"]
+        await town.append(
+            agency, [entry for number in range(8) for entry in town.device_entries(agency, f"N{number}", ("field",))]
+        )
+        callers = [await town.caller(device) for device in agency.devices]
+        names = [(caller, os.urandom(16)) for caller in callers[:10] for _ in range(50)]
+        await asyncio.gather(
+            *(town.services.invite(caller, sync.Invitation(name, NOW + DAY)) for caller, name in names)
+        )
+        noisy, quiet = names[:170], names[499]
+        for _ in range(3):
+            await asyncio.gather(*(town.services.enrol(enrolment(town, name, b"noise")) for _, name in noisy))
+        town.clock.now += 60
+        given = enrolment(town, quiet[1], b"secret")
+        await town.services.enrol(given)
+
+        with pytest.raises(Invalid, match="out_of_range"):
+            await town.services.invite(callers[10], sync.Invitation(os.urandom(16), NOW + DAY))
+        found = await waiting(town)
+
+        assert len(found) == 500
+        assert found[-1] == given
+        assert {one.invite for one in found} == {quiet[1], *(name for _, name in noisy)}
 
     async def test_an_invitation_that_nobody_made_is_unknown(self, town: Town) -> None:
         with pytest.raises(Invalid, match="unknown_invite"):

@@ -127,8 +127,9 @@ REFUSED: list[tuple[str, Callable[[Town], SealedReport], tuple[str, str, str]]] 
     (
         "a receiver that the duty does not name",
         lambda t: told(t, to="social_services", gateway="L14"),
-        ("trimmed", "not_allowed", "recipients"),
+        ("refused", "not_allowed", "grant.L14.receivers"),
     ),
+    ("nothing left", lambda t: told(t, bits("CAR")), ("refused", "not_allowed", "grant.L14.receivers")),
 ]
 
 
@@ -209,6 +210,20 @@ class TestLater:
 
         assert outcome.outcome == "retry"
         assert len(await town.entries(town.field("police"))) == 1
+
+    async def test_one_of_which_nothing_is_left_is_refused_and_not_stored(self, town: Town) -> None:
+        report = town.report("security")
+        await town.outcomes(town.field("security"), report)
+        key, name = town.agencies["police"].key(), os.urandom(16)
+        empty, full = (make_grant(report, {key: one}, "L14", NOW, grant_id=name) for one in (bits("CAR"), TO_POLICE))
+
+        answer = await town.push(town.field("security"), grants=[encode(empty), encode(empty), encode(full)])
+
+        assert [(str(one.outcome), one.field, one.receipt is None) for one in answer.grants] == [
+            ("refused", "grant.L14.receivers", True),
+            ("refused", "grant.L14.receivers", True),
+            ("created", None, False),
+        ]
 
     async def test_a_broken_one_is_refused_alone(self, town: Town) -> None:
         report = town.report("security")

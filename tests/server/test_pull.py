@@ -129,6 +129,46 @@ class TestPages:
             await town.pull(town.field("police"), limit=limit, wait=wait)
 
 
+NUMBERS = [-(2**63), -1, 0, 3, 4, 2**31, 2**63 - 1, 2**63, 2**64 - 1]
+
+
+class TestCursor:
+    """A device's numbers may be anything, after a fault of its own or out of malice."""
+
+    @pytest.mark.parametrize("seq", NUMBERS)
+    @pytest.mark.parametrize("below", NUMBERS)
+    async def test_of_any_number_is_read_as_the_nearest_that_there_is(self, town: Town, seq: int, below: int) -> None:
+        reports = [one.digest for one in await filed(town, 3)]
+        [page] = (await town.pull(town.field("police"))).pages
+
+        answer = await town.pull(town.field("police"), [structs.replace(page.position, seq=seq, below=below)])
+
+        new, past = reports[min(max(seq, 0), 3) :], reports[: min(max(below - 1, 0), 3)]
+        assert [entry.digest for one in answer.pages for entry in one.entries] == [*past, *new]
+        assert {(one.position.seq, one.position.below, one.more) for one in answer.pages} <= {(3, 0, False)}
+
+    async def test_beyond_the_head_is_set_right_so_that_nothing_new_is_missed(self, town: Town) -> None:
+        await filed(town, 1)
+        [page] = (await town.pull(town.field("police"))).pages
+        beyond = structs.replace(page.position, seq=9)
+
+        [told] = (await town.pull(town.field("police"), [beyond])).pages
+        [fresh] = await filed(town, 1)
+        answer = await town.pull(town.field("police"), [told.position])
+
+        assert told == sync.FeedPage(page.position, (), more=False)
+        assert [entry.digest for one in answer.pages for entry in one.entries] == [fresh.digest]
+
+    @pytest.mark.parametrize("generation", NUMBERS)
+    async def test_of_a_generation_that_never_was_begins_again(self, town: Town, generation: int) -> None:
+        reports = await filed(town, 2)
+        [page] = (await town.pull(town.field("police"))).pages
+
+        answer = await town.pull(town.field("police"), [structs.replace(page.position, generation=generation)])
+
+        assert [entry.digest for one in answer.pages for entry in one.entries] == [one.digest for one in reports]
+
+
 class TestPast:
     async def test_comes_after_what_is_new_and_ends_at_the_first(self, town: Town) -> None:
         old = await filed(town, 5)

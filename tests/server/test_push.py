@@ -314,10 +314,10 @@ class TestDuplicates:
 
         assert await town.outcomes(town.field("police"), report) == [("refused", "not_allowed", "manifest.agency")]
 
-    async def test_two_agencies_may_draw_one_report_id(self, town: Town) -> None:
-        name = os.urandom(16)
+    async def test_two_agencies_that_do_not_read_each_other_may_draw_one_report_id(self, town: Town) -> None:
+        name, own = os.urandom(16), {town.agencies["security"].key(): bits("SIT", "PLC")}
 
-        mine = await town.outcomes(town.field("security"), town.report("security", report_id=name))
+        mine = await town.outcomes(town.field("security"), town.report("security", report_id=name, readers=own))
         theirs = await town.outcomes(town.field("police"), town.report("police", report_id=name))
 
         assert (mine, theirs) == ([("created", None, None)], [("created", None, None)])

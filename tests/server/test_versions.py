@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from sluss_schemas import sync
+from sluss_schemas.codec import encode
 
-from tests.server.town import Town, amended, bits
+from tests.server.sealer import make_grant, with_grants
+from tests.server.town import NOW, Town, amended, bits
 
 SECURITY = "security"
+SECRET_DUTY = "L11"
+"""What health staff must tell social services of, also where the report's kind is secret."""
 
 
 async def ops(town: Town, slug: str) -> list[tuple[str, bytes]]:
@@ -153,3 +157,62 @@ async def test_a_reader_who_is_added_gets_the_new_version_alone(town: Town) -> N
     await town.outcomes(town.field(SECURITY), first, second)
 
     assert await ops(town, "police") == [(str(sync.Op.PUT), second.digest)]
+
+
+class TestAnothersId:
+    """A report id is 128 random bits: only a reader knows another agency's, and only a reader is told of it."""
+
+    @pytest.mark.parametrize("amend", [False, True])
+    async def test_is_refused_to_an_agency_that_was_given_the_report(self, town: Town, amend: bool) -> None:  # noqa: FBT001  # a case
+        first = town.report(SECURITY)
+        await town.outcomes(town.field(SECURITY), first)
+        if amend:
+            own = {town.agencies[SECURITY].key(): bits("SIT", "PLC")}
+            await town.outcomes(town.field(SECURITY), amended(town, first, readers=own))
+        rival = town.report("police", report_id=first.manifest.report_id)
+
+        assert await town.outcomes(town.field("police"), rival) == [
+            ("id_conflict", "id_conflict", "manifest.report_id")
+        ]
+        assert rival.digest not in await town.puts(town.field("health"))
+
+    async def test_also_to_one_that_a_grant_gave_it(self, town: Town) -> None:
+        report = town.report(SECURITY, readers={town.agencies[SECURITY].key(): bits("SIT", "PLC", "SUB")})
+        grant = make_grant(report, {town.agencies["police"].key(): bits("SIT", "PLC", "SUB")}, "L14", NOW)
+        rival = town.report("police", report_id=report.manifest.report_id)
+        await town.outcomes(town.field(SECURITY), report)
+        assert [str(one.outcome) for one in (await town.push(town.field(SECURITY), grants=[encode(grant)])).grants] == [
+            "created"
+        ]
+
+        assert (await town.outcomes(town.field("police"), rival))[0][0] == "id_conflict"
+
+    async def test_is_no_matter_to_an_agency_that_was_never_given_it(self, town: Town) -> None:
+        first = town.report(SECURITY, readers={town.agencies[SECURITY].key(): bits("SIT", "PLC")})
+        await town.outcomes(town.field(SECURITY), first)
+        rival = town.report("police", report_id=first.manifest.report_id)
+
+        assert await town.outcomes(town.field("police"), rival) == [("created", None, None)]
+        # And each goes on with its own.
+        assert await town.outcomes(town.field(SECURITY), amended(town, first)) == [("created", None, None)]
+
+    async def test_tells_nothing_of_a_kind_that_is_secret(self, town: Town) -> None:
+        to = town.agencies["social_services"]
+        secret = town.report("health", kind=0)
+        grant = make_grant(secret, {to.key("supervisors"): bits("SIT", "SUB")}, SECRET_DUTY, NOW)
+        answer = await town.push(town.field("health"), with_grants(secret, grant))
+        assert [str(one.outcome) for one in answer.items] == ["created"]
+        assert secret.digest in await town.puts(town.supervisor("social_services"))
+        rival = town.report("social_services", report_id=secret.manifest.report_id)
+
+        assert await town.outcomes(town.field("social_services"), rival) == [("created", None, None)]
+
+    async def test_is_refused_in_one_transaction_too(self, town: Town) -> None:
+        first = town.report(SECURITY)
+        rival = town.report("police", report_id=first.manifest.report_id)
+
+        answers = await asyncio.gather(
+            town.outcomes(town.field(SECURITY), first), town.outcomes(town.field("police"), rival)
+        )
+
+        assert [one[0][0] for one in answers] == ["created", "id_conflict"]

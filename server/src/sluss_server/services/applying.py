@@ -79,13 +79,20 @@ class Applying:
         granted = [*loose, *(grant for item in items for grant in item.grants)]
         ids = sorted({item.manifest.report_id for item in items})
         known = await reports.versions_of(connection, self._partnership, ids)
+        # An amendment takes back from the feeds that hold its parents; a first version may meet another agency's.
         later = {item.manifest.report_id for item in items if item.manifest.version > 1}
-        placed = await feeds.placed(
-            connection, self._partnership, [one.digest for one in known if one.report_id in later]
-        )
+        firsts: dict[bytes, set[bytes]] = {}
+        for item in items:
+            if item.manifest.version == 1:
+                firsts.setdefault(item.manifest.report_id, set()).add(item.agency)
+        wanted = [
+            one.digest for one in known if one.report_id in later or firsts.get(one.report_id, set()) - {one.agency}
+        ]
+        placed = await feeds.placed(connection, self._partnership, wanted)
+        view = self._core.directories.known(self._partnership)
         return _State(
             await reports.outcomes_of(connection, self._partnership, sorted(set(everything))),
-            Versions(known, placed),
+            Versions(known, placed, view.has_feed),
             await disclosure.known_grants(
                 connection, self._partnership, sorted({one.grant.grant_id for one in granted})
             ),
@@ -126,6 +133,7 @@ class Applying:
             state.grants |= taken
             for grant in one.grants:
                 state.outcomes[grant.digest] = writes.grant(grant, now)
+            state.versions.give(one.entries)
             writes.entries += state.versions.drops(one)
         return _answer(row)
 
@@ -144,6 +152,7 @@ class Applying:
         state.grants.add(name)
         row = writes.grant(one, now)
         writes.entries += one.entries
+        state.versions.give(one.entries)
         state.outcomes[one.digest] = row
         return _answer(row)
 

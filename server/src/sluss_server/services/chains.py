@@ -3,7 +3,8 @@
 An entry carries its own right in its signature; the server checks it as a device would, and keeps the order.
 Source: docs/protocol.md section 2.
 
-> INVARIANT: entries and the new head are one transaction, and of two that append at one number one is told so.
+> INVARIANT: entries and the new head are one transaction, of two that append at one number one is told so, and no two
+> agencies of a partnership have a key or an audience's id in common.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from sqlalchemy.exc import IntegrityError
@@ -19,9 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sluss_schemas import directory as d
 from sluss_schemas import sync
 from sluss_schemas.codec import decode
+from sluss_schemas.ids import Kid, kid_of
 from sluss_schemas.manifest import Head
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory, canonical
+from sluss_schemas.signing import verify
 from sluss_server.services.caller import Caller
 from sluss_server.services.core import Core
 from sluss_server.services.epochs import wrap_rows
@@ -31,6 +35,8 @@ from sluss_server.storage.directory import ChainHead, StoredLink
 
 _ANSWER_ENTRIES: Final = 500
 _APPEND_ENTRIES: Final = 500
+_ROUNDS: Final = 64
+"""When agencies append at once, one of them passes in each round; a report names the heads of at most as many."""
 
 
 class Chains:
@@ -86,6 +92,7 @@ class Chains:
         first = decode(d.Entry, append.entries[0].entry, "entries.0").seq
         if first <= before.seq:
             return await self._again(caller, append.entries, first)
+        _check_signer(before, append.entries[0])
         after = copy.deepcopy(before)
         bodies = [after.append(entry) for entry in append.entries]
         rows = wrap_rows(caller.partnership, before.agency, after, bodies, append.wraps)
@@ -99,6 +106,15 @@ class Chains:
         if [link.entry for link in links] != [canonical(entry) for entry in entries]:
             raise Invalid("directory_conflict", "entries")
         return sync.Appended(Head(caller.agency, links[-1].seq, d.entry_hash(entries[-1].entry)))
+
+
+def _check_signer(directory: Directory, first: d.SignedEntry) -> None:
+    """Refuse a stranger's entry before a large directory is copied for it."""
+    root = first.signer == kid_of(directory.root)
+    key = directory.root if root else directory.registrars.get(Kid(first.signer))
+    if key is None:
+        raise Invalid("directory_refused", "entries.0", "The signer has no right to make this entry.")
+    verify(key, first.signature, d.entry_message(first.entry), "entries.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,31 +137,48 @@ class Appending:
 
 
 async def commit(core: Core, new: Appending) -> None:
-    """Write checked entries.
+    """Write checked entries, unless what they bring is another agency's already.
 
     Raises:
-        Invalid: `directory_conflict`, `invite_used`, or `overloaded`.
+        Invalid: `directory_refused` for another agency's key or audience, `directory_conflict`, `invite_used`, or
+            `overloaded`.
 
     """
     now, partnership, after = core.clock(), new.partnership, new.after
     first = after.seq + 1 - len(new.entries)
     links = [StoredLink(first + number, canonical(entry)) for number, entry in enumerate(new.entries)]
 
-    async def job(connection: AsyncConnection) -> None:
-        heads = {head.agency: head.seq for head in await chains.heads(connection, partnership)}
-        if heads.get(after.agency, -1) != first - 1:
+    async def job(connection: AsyncConnection, others: Sequence[ChainHead]) -> bool:
+        await chains.lock(connection, partnership)
+        heads = await chains.heads(connection, partnership)
+        if next((head.seq for head in heads if head.agency == after.agency), -1) != first - 1:
             raise Invalid("directory_conflict", "entries")
+        if _others(heads, after.agency) != others:
+            return False
         if new.code is not None and not await enrolment.use_code(connection, partnership, new.code, now):
             raise Invalid("invite_used", "invite")
         await chains.append(connection, partnership, ChainHead(after.agency, after.seq, after.hash), links)
         await keys.insert_wraps(connection, new.wraps)
         if new.invites:
             await enrolment.use_invitations(connection, partnership, after.agency, new.invites, now)
+        return True
 
-    try:
-        await core.writer.submit(job)
-    except IntegrityError:
-        # Another process wrote the same number between the look and the commit.
-        raise Invalid("directory_conflict", "entries") from None
+    for _ in range(_ROUNDS):
+        view = await core.directories.refresh(partnership)
+        if view.clashes(after):
+            raise Invalid("directory_refused", "entries", "Another agency has this key or audience.")
+        try:
+            if await core.writer.submit(partial(job, others=_others(view.state, after.agency))):
+                break
+        except IntegrityError:
+            # Another process wrote the same number between the look and the commit.
+            raise Invalid("directory_conflict", "entries") from None
+    else:
+        raise Invalid("overloaded")
     await core.directories.refresh(partnership)
     core.wake.tell(partnership, after.audiences)
+
+
+def _others(heads: Sequence[ChainHead], agency: bytes) -> list[ChainHead]:
+    """Return the other agencies' heads; as long as they stand, so does what was compared with their directories."""
+    return [head for head in heads if head.agency != agency]

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import decode
 from sluss_schemas.directory import SignedEntry
-from sluss_schemas.ids import Function, Kid
+from sluss_schemas.ids import ID_BYTES, AudienceId, Function, Kid
 from sluss_schemas.manifest import Head, directories_digest
 from sluss_schemas.policy.decide import Receiver
 from sluss_schemas.problems import Invalid
@@ -27,6 +27,7 @@ from sluss_server.services.caller import Caller
 from sluss_server.storage import directory as chains
 from sluss_server.storage.directory import ChainHead
 from sluss_server.storage.engine import Engine
+from sluss_server.storage.feeds import device_of
 
 _BATCH: Final = 500
 _CACHED_HEADS: Final = 10_000
@@ -103,6 +104,30 @@ class View:
         if isinstance(keys, Device):
             return Receiver(directory.sector, "field", own, named=True)
         return Receiver(directory.sector, self.function_of(directory, keys), own)
+
+    def clashes(self, new: Directory) -> bool:
+        """Tell whether an audience or a key of an agency's directory, as it would be, is another agency's.
+
+        Feeds, seals and signatures are looked up by these ids over the whole partnership.
+        """
+        return any(
+            not new.audiences.keys().isdisjoint(other.audiences)
+            or not new.by_kem_kid.keys().isdisjoint(other.by_kem_kid)
+            or any(
+                not mine.keys().isdisjoint(theirs)
+                for mine in (new.devices, new.by_sign_kid)
+                for theirs in (other.devices, other.by_sign_kid)
+            )
+            for other in self.directories.values()
+            if other.agency != new.agency
+        )
+
+    def has_feed(self, agency: bytes, feed: bytes) -> bool:
+        """Tell whether a feed is of an agency: of one of its audiences, or of one of its devices."""
+        directory = self.directories.get(agency)
+        if directory is None:
+            return False
+        return AudienceId(feed[:ID_BYTES]) in directory.audiences or device_of(feed) in directory.devices
 
     def extend(self, agency: bytes, entries: Iterable[SignedEntry]) -> None:
         """Append committed entries to an agency's directory.

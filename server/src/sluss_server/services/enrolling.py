@@ -32,10 +32,12 @@ from sluss_server.storage import enrolment
 from sluss_server.storage.enrolment import EnrolmentRow, FoundingCode, InvitationRow, PartnershipRow
 
 MAX_INVITATION_S: Final = 31 * 86_400
-_OPEN_INVITATIONS: Final = 1_000
+_OPEN_EACH_DEVICE: Final = 50
+_OPEN_EACH_AGENCY: Final = 500
 _ENROLMENTS_EACH: Final = 4
 """A phone may be set up again before anybody approved it; more than that is noise."""
-_WAITING: Final = 500
+_WAITING: Final = _OPEN_EACH_AGENCY
+"""Room for the latest enrolment of every open invitation, so that noise about one hides no other."""
 _FOUNDING_ENTRIES: Final = 200
 
 
@@ -144,7 +146,9 @@ class Enrolling:
         now = self._core.clock()
         if not now < invitation.expires_at <= now + MAX_INVITATION_S:
             raise Invalid("out_of_range", "expires_at", "Let the invitation end within 31 days.")
-        row = InvitationRow(caller.partnership, invitation.invite, caller.agency, invitation.expires_at, None)
+        row = InvitationRow(
+            caller.partnership, invitation.invite, caller.agency, invitation.expires_at, None, caller.device
+        )
 
         async def job(connection: AsyncConnection) -> None:
             known = await enrolment.invitation(connection, caller.partnership, invitation.invite)
@@ -152,7 +156,8 @@ class Enrolling:
                 if (known.agency, known.expires_at) != (row.agency, row.expires_at):
                     raise Invalid("invite_used", "invite")
                 return
-            if await enrolment.open_invitations(connection, row.partnership_id, row.agency, now) >= _OPEN_INVITATIONS:
+            open_ = await enrolment.open_invitations(connection, row.partnership_id, row.agency, now)
+            if open_.total() >= _OPEN_EACH_AGENCY or open_[caller.device] >= _OPEN_EACH_DEVICE:
                 raise Invalid("out_of_range", "invite", "Wait until some of the open invitations have ended.")
             await enrolment.insert_invitation(connection, row)
 
@@ -187,13 +192,22 @@ class Enrolling:
     async def enrolments(self, caller: Caller) -> sync.Enrolments:
         """Return the enrolments that wait for a registrar of the own agency, oldest first.
 
+        Only those whose invitation can still be used, and of each invitation the latest few.
+
         Raises:
             Invalid: what `Caller.must_be_active` raises.
 
         """
         _, caller = await self._core.enter(caller)
         async with self._core.engine.read() as connection:
-            waiting = await enrolment.waiting(connection, caller.partnership, caller.agency, _WAITING)
+            waiting = await enrolment.waiting(
+                connection,
+                caller.partnership,
+                caller.agency,
+                self._core.clock(),
+                each=_ENROLMENTS_EACH,
+                limit=_WAITING,
+            )
         return sync.Enrolments(tuple(decode(sync.Enrolment, one, "enrolment") for one in waiting))
 
 

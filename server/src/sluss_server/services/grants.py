@@ -3,7 +3,8 @@
 For now only what a statute obliges the author to send at filing passes; decided gateways are refused by name.
 Source: docs/protocol.md section 4.
 
-> INVARIANT: a grant opens one version to receivers that it names, never more than its ground gives them.
+> INVARIANT: a grant opens one version to receivers that it names, never more than its ground gives them; one that opens
+> nothing for anybody is not stored.
 """
 
 from __future__ import annotations
@@ -76,6 +77,9 @@ def check_grant(
     if grant.not_before > now + EARLY_S or (grant.not_after is not None and grant.not_after <= grant.not_before):
         raise Invalid("out_of_range", "grant.not_before")
     _place(rules, view, directory, target, found)
+    if not found.entries:
+        # A duty of which nothing arrives is not answered, and its author must hear so.
+        raise Invalid("not_allowed", f"grant.{grant.gateway}.receivers")
     return found
 
 

@@ -171,6 +171,7 @@ def _unread(
     """Return the device's feeds with something unread, its own first, each with where to go on.
 
     A feed that is new to the device, or begins a new generation, is read downwards from its head.
+    A place beyond the head means the head, and is told to the device as such: it would miss what comes next otherwise.
     """
     known = {one.feed: one for one in cursor}
     found = list[tuple[FeedHead, sync.Position]]()
@@ -178,9 +179,10 @@ def _unread(
         start = known.get(head.feed)
         if start is None or start.generation != head.generation:
             start = sync.Position(head.feed, head.generation, head.seq, head.seq + 1)
-        start = sync.Position(start.feed, start.generation, max(start.seq, 0), max(start.below, 0))
-        if own.has(head.feed) and (start.seq < head.seq or start.below > 1):
-            found.append((head, start))
+        beyond = start.seq > head.seq
+        seq, below = min(max(start.seq, 0), head.seq), min(max(start.below, 0), head.seq + 1)
+        if own.has(head.feed) and (beyond or seq < head.seq or below > 1):
+            found.append((head, sync.Position(start.feed, start.generation, seq, below)))
     return found
 
 

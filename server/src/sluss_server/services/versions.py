@@ -9,18 +9,20 @@ Source: docs/protocol.md sections 3 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sluss_schemas.ids import DIGEST_BYTES
+from sluss_schemas.ids import DIGEST_BYTES, KIND_SECRET
 from sluss_schemas.sync import Outcome, OutcomeCode
 from sluss_server.services.checking import Checked
 from sluss_server.storage.feeds import BASE, NewEntry, Placed
 from sluss_server.storage.reports import Version
 
 Report = tuple[bytes, bytes]
-"""An agency and a report id; two agencies' ids do not meet."""
+"""An agency and a report id; what agencies file under one id does not meet."""
+HasFeed = Callable[[bytes, bytes], bool]
+"""Tells whether a feed, the second, is of an agency."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,11 @@ class _Known:
 class Versions:
     """The versions of every report that a transaction touches, and the feeds that hold them."""
 
-    def __init__(self, stored: Iterable[Version], placed: Iterable[Placed]) -> None:
+    def __init__(self, stored: Iterable[Version], placed: Iterable[Placed], has_feed: HasFeed) -> None:
         """Begin with what is stored; `placed` gives each feed's entries in their order."""
+        self._has_feed: Final = has_feed
+        self._given: Final[dict[bytes, set[bytes]]] = {}
+        self._owners: Final[dict[bytes, set[bytes]]] = {}
         self._reports: Final[dict[Report, dict[bytes, _Known]]] = {}
         self._holds: Final[dict[bytes, set[bytes]]] = {}
         self.ended: Final[list[bytes]] = []
@@ -55,7 +60,9 @@ class Versions:
             parents = tuple(one.parents[at : at + DIGEST_BYTES] for at in range(0, len(one.parents), DIGEST_BYTES))
             known = _Known(one.version, one.kind, one.head, one.quarantine, parents)
             self._reports.setdefault((one.agency, one.report_id), {})[one.digest] = known
+            self._owners.setdefault(one.report_id, set()).add(one.agency)
         for feed, op, digest, via in placed:
+            self._given.setdefault(digest, set()).add(feed)
             if op == "put" and via == BASE:
                 self._holds.setdefault(digest, set()).add(feed)
             elif op != "put":
@@ -66,7 +73,7 @@ class Versions:
         manifest = new.manifest
         known = self._reports.get((manifest.agency, manifest.report_id), {})
         if manifest.version == 1:
-            if known:
+            if known or self._is_anothers(manifest.agency, manifest.report_id):
                 return Outcome(new.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "manifest.report_id")
             return Place()
         parents = [known[digest] for digest in manifest.parents if digest in known]
@@ -88,6 +95,7 @@ class Versions:
         """Take a version in; one in quarantine (`live` False) leaves the heads alone."""
         manifest = new.manifest
         known = self._reports.setdefault((manifest.agency, manifest.report_id), {})
+        self._owners.setdefault(manifest.report_id, set()).add(manifest.agency)
         quarantine = None if live else (new.quarantine or place.quarantine or ("", ""))[0]
         known[new.digest] = _Known(manifest.version, manifest.kind, live, quarantine, manifest.parents)
         if live:
@@ -95,6 +103,24 @@ class Versions:
                 if known[digest].head:
                     known[digest] = replace(known[digest], head=False)
                     self.ended.append(digest)
+
+    def give(self, entries: Iterable[NewEntry]) -> None:
+        """Take in that feeds will hold these entries."""
+        for entry in entries:
+            self._given.setdefault(entry.digest, set()).add(entry.feed)
+
+    def _is_anothers(self, agency: bytes, report_id: bytes) -> bool:
+        """Tell whether an agency was ever given another's report of this id.
+
+        Only then may the answer differ: it never tells that a report exists which the agency was not given, nor of a
+        kind whose existence is secret.
+        """
+        return any(
+            one.kind != KIND_SECRET and any(self._has_feed(agency, feed) for feed in self._given.get(digest, ()))
+            for owner in self._owners.get(report_id, ())
+            if owner != agency
+            for digest, one in self._reports[owner, report_id].items()
+        )
 
     def drops(self, new: Checked) -> list[NewEntry]:
         """Return what a new version takes back, after it was added: its ancestors, where it does not follow them.

@@ -49,11 +49,24 @@ _entries: Final = (
 )
 _insert: Final = insert_all(directory_entries)
 _partnerships: Final = select(partnerships.c.partnership_id).order_by(partnerships.c.partnership_id)
+_lock: Final = (
+    select(partnerships.c.partnership_id)
+    .where(partnerships.c.partnership_id == bindparam("partnership"))
+    .with_for_update()
+)
 
 
 async def partnership_ids(connection: AsyncConnection) -> list[bytes]:
     """Return every partnership of this server."""
     return [row.partnership_id for row in await connection.execute(_partnerships)]
+
+
+async def lock(connection: AsyncConnection, partnership: bytes) -> None:
+    """Let nobody else append to any chain of the partnership until this transaction ends.
+
+    Where one writer holds the whole database anyway, this is a plain look.
+    """
+    await connection.execute(_lock, {"partnership": partnership})
 
 
 async def heads(connection: AsyncConnection, partnership: bytes) -> list[ChainHead]:

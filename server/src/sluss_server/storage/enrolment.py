@@ -8,6 +8,7 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -39,13 +40,14 @@ class FoundingCode(NamedTuple):
 
 
 class InvitationRow(NamedTuple):
-    """A row of `invitations`, in the order of its columns."""
+    """A row of `invitations`, in the order of its columns; `device` is the one that announced it."""
 
     partnership_id: bytes
     invite: bytes
     agency: bytes
     expires_at: int
     used_at: int | None
+    device: bytes | None
 
 
 class EnrolmentRow(NamedTuple):
@@ -69,8 +71,16 @@ _enrolments: Final = (
     .where(enrolments.c.partnership_id == bindparam("partnership"), enrolments.c.invite == bindparam("invite"))
     .order_by(enrolments.c.device)
 )
-_waiting: Final = (
-    select(enrolments.c.enrolment)
+_ranked: Final = (
+    select(
+        enrolments.c.enrolment,
+        enrolments.c.received_at,
+        enrolments.c.invite,
+        enrolments.c.device,
+        func.row_number()
+        .over(partition_by=enrolments.c.invite, order_by=(enrolments.c.received_at.desc(), enrolments.c.device))
+        .label("place"),
+    )
     .join_from(
         enrolments,
         invitations,
@@ -80,13 +90,19 @@ _waiting: Final = (
         enrolments.c.partnership_id == bindparam("partnership"),
         invitations.c.agency == bindparam("agency"),
         invitations.c.used_at.is_(None),
+        invitations.c.expires_at > bindparam("now"),
     )
-    .order_by(enrolments.c.received_at, enrolments.c.invite, enrolments.c.device)
+    .subquery("ranked")
+)
+_waiting: Final = (
+    select(_ranked)
+    .where(_ranked.c.place <= bindparam("each"))
+    .order_by(_ranked.c.place, _ranked.c.received_at, _ranked.c.invite, _ranked.c.device)
     .limit(bindparam("limit"))
 )
 _open: Final = (
-    select(func.count())
-    .select_from(invitations)
+    select(invitations.c.device, func.count().label("open"))
+    .group_by(invitations.c.device)
     .where(
         invitations.c.partnership_id == bindparam("partnership"),
         invitations.c.agency == bindparam("agency"),
@@ -130,10 +146,12 @@ async def insert_invitation(connection: AsyncConnection, row: InvitationRow) -> 
     await connection.execute(insert(invitations).values(row._asdict()))
 
 
-async def open_invitations(connection: AsyncConnection, partnership: bytes, agency: bytes, now: int) -> int:
-    """Return how many invitations of an agency can still be used."""
+async def open_invitations(
+    connection: AsyncConnection, partnership: bytes, agency: bytes, now: int
+) -> Counter[bytes | None]:
+    """Return how many invitations of an agency can still be used, by the device that announced them."""
     given = {"partnership": partnership, "agency": agency, "now": now}
-    return int((await connection.execute(_open, given)).scalar_one())
+    return Counter({row.device: row.open for row in await connection.execute(_open, given)})
 
 
 async def use_invitations(
@@ -160,7 +178,13 @@ async def insert_enrolment(connection: AsyncConnection, row: EnrolmentRow) -> No
     await connection.execute(insert(enrolments).values(row._asdict()))
 
 
-async def waiting(connection: AsyncConnection, partnership: bytes, agency: bytes, limit: int) -> list[bytes]:
-    """Return the canonical bytes of an agency's enrolments whose invitation was not used yet, oldest first."""
-    given = {"partnership": partnership, "agency": agency, "limit": limit}
-    return [row.enrolment for row in await connection.execute(_waiting, given)]
+async def waiting(
+    connection: AsyncConnection, partnership: bytes, agency: bytes, now: int, *, each: int, limit: int
+) -> list[bytes]:
+    """Return the canonical bytes of an agency's enrolments whose invitation can still be used, oldest first.
+
+    At most the latest `each` of an invitation; where there are more than `limit`, every invitation's latest come first.
+    """
+    given = {"partnership": partnership, "agency": agency, "now": now, "each": each, "limit": limit}
+    rows = (await connection.execute(_waiting, given)).all()
+    return [row.enrolment for row in sorted(rows, key=lambda row: (row.received_at, row.invite, row.device))]

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 from sqlalchemy import LargeBinary, and_, bindparam, literal, null, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_schemas.ids import ID_BYTES, Kid
 from sluss_server.storage.bulk import insert_all, update_by
 from sluss_server.storage.tables import directory_heads, feed_entries, feed_heads, grants, reports
 
@@ -196,6 +197,11 @@ def audience_feed(audience: bytes, scene: int) -> bytes:
 def device_feed(device: bytes) -> bytes:
     """Return the name of a device's own feed."""
     return b"d" + device
+
+
+def device_of(feed: bytes) -> Kid | None:
+    """Return the device whose own feed this is, or None for an audience's, which is of another length."""
+    return Kid(feed[1:]) if len(feed) == 1 + ID_BYTES else None
 
 
 def commitment(salt: bytes, digest: bytes, op: str) -> bytes:

@@ -107,6 +107,7 @@ epoch_proposals: Final = Table(
     _bytes("proposal"),
 )
 
+# `device` announced the invitation, and has a bound of its own; an older row does not say.
 invitations: Final = Table(
     "invitations",
     metadata,
@@ -115,6 +116,7 @@ invitations: Final = Table(
     _bytes("agency"),
     _number("expires_at"),
     _number("used_at", nullable=True),
+    _bytes("device", nullable=True),
 )
 
 enrolments: Final = Table(
