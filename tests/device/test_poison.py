@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from sluss_client import Device, filing, forms, sync_core
+from sluss_client.reading import Opened
 from sluss_client.replica import Hold, Received, Version
 from sluss_client.testing import Town
 from sluss_schemas.ids import AgencyId, Digest, ReportId, slot
@@ -122,7 +123,7 @@ def test_a_row_that_was_opened_is_not_closed_by_being_held_back() -> None:
     opened = Hold(b"feed", "supervisors", named=False, slots=1)
     version = Version(b"d" * 32, 1, b"", 1, ((0, b"x"),), (opened,), 1, 0)
     received = Received(b"r" * 16, b"a" * 16, (version,))
-    told = sync_core.Opened(
+    told = Opened(
         AgencyId(b"a" * 16), ReportId(b"r" * 16), Digest(b"d" * 32), version=1, manifest=b"", kind=1, scene=1, held=True
     )
 
