@@ -22,7 +22,7 @@ DEV := $(VENV)/.dev-$(HERE)
 
 # One resolution (dev.txt) that the other files are cut from, so that all of them agree.
 COMPILE = $(PY) -m uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-emit-index-url --no-emit-find-links \
+	--no-header \
 	--no-emit-package sluss-schemas --no-emit-package sluss-client --no-emit-package sluss-server
 
 .PHONY: help demo test check soak bench requirements clean

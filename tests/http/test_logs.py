@@ -58,11 +58,11 @@ def test_what_is_below_the_level_is_not_written(stream: io.BytesIO) -> None:
 
 def test_others_are_told_by_name_and_place(stream: io.BytesIO) -> None:
     logging.getLogger("uvicorn.error").error("it went wrong: %s", CANARY)
-    logging.getLogger("some.library").warning(f"quoting {CANARY}")  # noqa: G004  # as careless as others are
+    logging.getLogger("some.package").warning(f"quoting {CANARY}")  # noqa: G004  # as careless as others are
 
     first, second = lines(stream)
     assert (first["level"], first["event"], first["logger"]) == ("error", "library", "uvicorn.error")
-    assert (second["level"], second["logger"]) == ("warning", "some.library")
+    assert (second["level"], second["logger"]) == ("warning", "some.package")
     assert first["at"].startswith("http/test_logs.py:")
     assert CANARY.encode() not in stream.getvalue()
 
