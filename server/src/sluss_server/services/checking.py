@@ -30,8 +30,6 @@ from sluss_server.services.grants import CheckedGrant, check_grant
 from sluss_server.services.recipients import Target, filled_slots, place_base
 from sluss_server.storage.feeds import NewEntry
 
-CLOSED_EPOCH_GRACE_S: Final = 14 * 86_400
-"""How long after an epoch closed a first-seen version under it is sent back to be sealed again."""
 FUTURE_GRACE_S: Final = 86_400
 _ITEM_BYTES: Final = sync.MAX_PUSH_BYTES
 
@@ -125,7 +123,7 @@ def _check(core: Core, view: View, found: Checked, *, now: int, active: bool) ->
     found.scene, found.facts = _read_facts(item)
     found.quarantine = (
         (None if active else ("not_allowed", "device"))
-        or _closed_epoch(keys, now, strict=active)
+        or _closed_epoch(keys, now, core.rules.closed_epoch_grace_s(manifest.pack), strict=active)
         or _wrong_kind(core, directory, manifest)
         or _wrong_content(core, view, directory, found)
         or (("future_time", "manifest.time") if manifest.time > now + FUTURE_GRACE_S else None)
@@ -167,11 +165,11 @@ def _read_facts(item: sync.Item) -> tuple[int, sync.Tier1 | None]:
     return scene, None if second is None else decode(sync.Tier1, second.tier, "tiers.1")
 
 
-def _closed_epoch(keys: EpochKeys, now: int, *, strict: bool) -> tuple[str, str] | None:
+def _closed_epoch(keys: EpochKeys, now: int, grace_s: int, *, strict: bool) -> tuple[str, str] | None:
     """Send back what was signed under an epoch that closed lately; keep what was signed under an older one."""
     if keys.closed_at is None or not strict:
         return None
-    if now - keys.closed_at <= CLOSED_EPOCH_GRACE_S:
+    if now - keys.closed_at <= grace_s:
         raise Invalid("stale_directory", "manifest.signer_kid")
     return "stale_directory", "manifest.signer_kid"
 

@@ -21,6 +21,7 @@ from sluss_schemas.policy.pack import at
 
 NOTHING: Final = Slots()
 _CACHED: Final = 16_384
+_DAY_S: Final = 86_400
 
 
 class Rules:
@@ -57,6 +58,11 @@ class Rules:
         facts = self._packs[pack].kinds[kind].facts
         coded = [fact for fact in facts if fact != "scene" and fact not in PRECISIONS]
         return "scene" in facts, len(coded) if facts else None
+
+    def closed_epoch_grace_s(self, pack: bytes) -> int:
+        """Return for how long after an epoch closed its signature is sent back instead of kept in quarantine."""
+        known = self._packs.get(pack)
+        return 0 if known is None else known.parameters.quarantine_closed_epoch_days * _DAY_S
 
     def gateway(self, pack: bytes, code: str) -> Gateway | None:
         """Return a gateway of a pack, or None."""
