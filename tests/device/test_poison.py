@@ -111,6 +111,9 @@ def test_what_was_refused_is_written_anew_in_its_place(
     outbox.save(msgspec.structs.replace(row, state="refused", reason="malformed"))
 
     again = runner.run(guard.amend(report.id, situation="third"))
+    rewritten = outbox.head(report.id)
+    assert rewritten is not None
+    assert rewritten.version == 1
     runner.run(guard.sync())
     runner.run(police.sync())
 

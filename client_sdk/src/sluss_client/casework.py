@@ -133,13 +133,14 @@ def _take_answers(
         if outcome.outcome in RECEIPTED:
             check_receipt(outcome, _name_of(space, data), checkpoint)
         local.store.delete(space, key)
-        if outcome.outcome is wire.OutcomeCode.STALE_DIRECTORY and space == _GRANTS:
-            # Its receivers have another key by now; it is made again for them.
+        if outcome.outcome in wire.STORED:
+            continue
+        if space == _GRANTS:
+            # The duty was not told: it waits in `duties()` again, and is made again for the receivers of then.
             row = local.outbox.by_key(key[:_ROW_KEY_BYTES])
             code = key[_ROW_KEY_BYTES:-1].decode()
             local.outbox.save(msgspec.structs.replace(row, unsent=tuple(sorted({*row.unsent, code}))))
-            continue
-        if outcome.outcome not in wire.STORED:
+        if outcome.outcome is not wire.OutcomeCode.STALE_DIRECTORY:
             local.alarm(outcome.reason or str(outcome.outcome), outcome.digest)
 
 

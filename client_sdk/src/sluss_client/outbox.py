@@ -166,6 +166,7 @@ class Outbox:
             for space in (_SPACE, _PENDING, _UNSENT, _ITEMS):
                 self._store.delete(space, later.key)
             version += 1
+        self._store.put(_LATEST, row.report_id, row.version.to_bytes(4, "big"))
 
     def rows(self) -> list[Row]:
         """Return every row in the order of filing."""

@@ -32,7 +32,6 @@ _TIMEOUT_S: Final = 30.0
 _TRIES: Final = 4
 _RETRY_FOR_S: Final = 20.0
 _UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
-_MAX_ANSWER_BYTES: Final = 64 * 1024 * 1024
 
 
 class _TryAgain(Exception):  # control flow inside this module

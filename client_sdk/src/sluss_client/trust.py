@@ -163,10 +163,6 @@ class Trust:
             found = self._slots[key] = decide.slots(pack, kind, owner, receiver)
         return found
 
-    def pack_by_digest(self, digest: bytes) -> Pack | None:
-        """Return a pack by its digest, if this program has it."""
-        return next((pack for pack in self._packs if pack.digest == digest), None)
-
 
 def local_day(at: int, zone: str) -> date:
     """Return the calendar day of a Unix time in a zone."""
