@@ -22,6 +22,13 @@ ENTRY_FORMAT: Final = 1
 KEM_PUBLIC_BYTES: Final = 1216
 """An X-Wing public key: ML-KEM-768 (1184) then X25519 (32)."""
 
+EPOCH_S: Final = 90 * 86_400
+"""An audience's epoch is followed by a new one after 90 days at the latest."""
+SHARE_BYTES: Final = 64
+"""A custodian's share of an epoch's secret: one half of each of two pads."""
+SEALED_SHARE_BYTES: Final = SHARE_BYTES + 1136
+CUSTODIANS: Final = 3
+
 KemPublic = Annotated[bytes, Meta(min_length=KEM_PUBLIC_BYTES, max_length=KEM_PUBLIC_BYTES)]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 Label = Annotated[str, Meta(min_length=1, max_length=120)]
@@ -101,14 +108,14 @@ class Scene(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class RootRotate(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Replaces the root by the key that the one before committed to."""
+    """Replaces the root by the key that the one before committed to; signed by the new one, for the old may be lost."""
 
     root: Bytes32
     next_root: Bytes32
 
 
 class RegistrarAdd(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Gives a key the right to sign entries."""
+    """Gives a device's signing key the right to sign entries; it ends when the device is revoked."""
 
     key: Bytes32
 
@@ -160,7 +167,7 @@ class AudienceCreate(Document, frozen=True, array_like=True, forbid_unknown_fiel
 
 
 class MemberAdd(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Adds a device to an audience, with history from an epoch on (1: all)."""
+    """Adds a device to an audience, with history from an epoch on: 1 for all of it, the next one for none."""
 
     audience: Id16
     device: Id16
@@ -210,19 +217,19 @@ class Peer(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Instance(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Names a new instance of the server after a restore."""
+    """Accepts a new instance of the server after a restore; from here on devices push again what they filed lately."""
 
     instance: Id16
 
 
 class CustodianSet(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Names the three custodians' devices."""
+    """Names the three custodians' devices, in the order that shares are made in."""
 
     custodians: Annotated[tuple[Id16, ...], Meta(min_length=3, max_length=3)]
 
 
 class Roster(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Names and the count key, sealed to the own agency's field audience."""
+    """Names the sealed roster in force: SHA-256 of `SealedRoster`."""
 
     digest: Bytes32
 
@@ -283,6 +290,50 @@ class EpochWrap(Document, frozen=True, array_like=True, forbid_unknown_fields=Tr
     wrap: Annotated[bytes, Meta(min_length=1168, max_length=1168)]
 
 
+class SealedShare(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One custodian's share of an epoch's secret, sealed to one device: their own, or one that recovers.
+
+    `share` is SHA-256 of the share, as the `Shares` entry names it.
+    """
+
+    audience: Id16
+    epoch: U32
+    custodian: Id16
+    device: Id16
+    share: Bytes32
+    sealed: Annotated[bytes, Meta(min_length=SEALED_SHARE_BYTES, max_length=SEALED_SHARE_BYTES)]
+
+
+class RosterSeal(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The roster's key for one KEM key of the own agency."""
+
+    kid: Id16
+    seal: Annotated[bytes, Meta(min_length=1168, max_length=1168)]
+
+
+class SealedRoster(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Names and the count key, encrypted once and sealed to the own agency's audiences and registrars."""
+
+    format: U8
+    seals: Annotated[tuple[RosterSeal, ...], Meta(max_length=200)]
+    content: Annotated[bytes, Meta(max_length=2 * 1024 * 1024)]
+
+
+class Named(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A person's name."""
+
+    person: Id16
+    name: Annotated[str, Meta(min_length=1, max_length=120)]
+
+
+class RosterContent(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What a roster says; `count_key` makes one person's reports of a week count as one contributor's."""
+
+    format: U8
+    count_key: Bytes32
+    names: Annotated[tuple[Named, ...], Meta(max_length=10_000)]
+
+
 def entry_bytes(seq: int, prev: bytes, body: Body, time: int) -> bytes:
     """Return the canonical bytes of an entry."""
     kind = KIND_OF[type(body)]
@@ -314,3 +365,23 @@ def epoch_info(agency: bytes, audience: bytes, epoch: int, device: bytes, *, who
     """Return the HPKE info under which an epoch's secret, or its group signing key alone, is sealed to a device."""
     label = b"sluss/epoch" if whole else b"sluss/group"
     return label + agency + audience + epoch.to_bytes(4, "big") + device
+
+
+def share_info(agency: bytes, audience: bytes, epoch: int, custodian: bytes, device: bytes) -> bytes:
+    """Return the HPKE info under which a custodian's share is sealed to a device."""
+    return b"sluss/share" + agency + audience + epoch.to_bytes(4, "big") + custodian + device
+
+
+def roster_context(agency: bytes) -> bytes:
+    """Return the context of a roster's content."""
+    return b"sluss/roster/content" + agency
+
+
+def roster_info(agency: bytes, kid: bytes, content: bytes) -> bytes:
+    """Return the HPKE info under which a roster's key is sealed to a KEM key."""
+    return b"sluss/roster" + agency + kid + hashlib.sha256(content).digest()
+
+
+def roster_digest(sealed: bytes) -> bytes:
+    """Return the digest by which a `Roster` entry names a sealed roster's bytes."""
+    return hashlib.sha256(sealed).digest()

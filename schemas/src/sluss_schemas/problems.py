@@ -53,6 +53,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "damaged_code": (422, "Read or type the code again; some of it is missing or wrong."),
     "directory_conflict": (409, "Somebody else appended to the directory first; sync and do it again."),
     "directory_refused": (422, "The entry does not follow from the directory; sync and do it again."),
+    "restoring": (409, "The server was restored; have every registrar sync, then one of them run `restored`."),
     "overloaded": (503, "Try again in a moment; nothing was lost."),
     "internal": (500, "Try again; if it goes on, give the operator the time and the request id."),
     # a server's own troubles
@@ -61,6 +62,10 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "data_dir_unusable": (0, "Give this user a data folder that only they can read and write."),
     "key_damaged": (0, "Put the receipt key back from the backup; devices know no other."),
     "address_unusable": (0, "Choose another address or port; this one is taken or not this machine's."),
+    "backup_damaged": (0, "Take another backup; this file is incomplete, or no backup."),
+    "backup_exists": (0, "Choose another file; a backup is never written over."),
+    "not_empty": (0, "Restore into a new data folder and an empty database; what is there was not touched."),
+    "not_restored": (0, "Delete the data folder, empty the database, and run `sluss restore FILE` again."),
     "demo_missing": (0, "Run `make demo` in a checkout of the project."),
     # a device's own troubles
     "wrong_passphrase": (0, "Type the passphrase again; nothing was changed."),
@@ -83,6 +88,26 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "bad_mapping": (0, "Correct the mapping file at the place named."),
     "bad_row": (0, "Correct the row and import the file again; rows already imported are not repeated."),
     "supervisor_only": (0, "Only a supervisor of the owning agency can do this."),
+    # keys, loss and recovery
+    "locked": (0, "This device is locked; unlock it with the passphrase."),
+    "passphrase_wait": (0, "Too many wrong passphrases; wait until the time named, then try again."),
+    "wiped": (0, "This device was revoked and emptied; what it had not sent is sealed for its agency."),
+    "clock_disputed": (0, "Set this device's clock: the server's time cannot be right, or this one is far off."),
+    "wrong_root_key": (0, "This is not the root key that is asked for; take the other one."),
+    "damaged_root_key": (0, "Read or type the root key again; some of it is missing or wrong."),
+    "unknown_alias": (0, "Nobody in the own agency has this alias; `people` lists them."),
+    "last_registrar": (0, "Name another registrar first: without one nobody can join or leave."),
+    "no_custodians": (0, "Name three custodians first, with `custodians`."),
+    "custodian_only": (0, "Only a custodian's device can do this."),
+    "shares_missing": (0, "Two custodians have to give their shares to this device first, with `recover give`."),
+    "bad_share": (0, "This custodian's share is not the one in the directory; ask another custodian for theirs."),
+    "foreign_share": (0, "This share is of another agency or audience; ask the custodians named in the directory."),
+    "not_recovered": (0, "The shares do not give the published keys; ask the third custodian, and tell a registrar."),
+    "directory_gap": (0, "The server left out entries of a directory; sync again, and tell a registrar if it goes on."),
+    "directory_fork": (0, "The server shows this device another directory than others; stop, and tell a registrar."),
+    "directory_withheld": (0, "The server hides entries of a directory that others have; tell a registrar."),
+    "feed_gap": (0, "The server left out entries of a feed; sync again, and tell a registrar if it goes on."),
+    "feed_rewound": (0, "The server went back in a feed; nothing was taken in. Tell a registrar."),
 }
 """Stable code: HTTP status (0 where the code never crosses the network) and what to do."""
 

@@ -1,6 +1,6 @@
 """Case records: small signed structures around a report.
 
-Here stands the one that the main path needs, `Open`; the others join it as they are built.
+Each begins with its name; the others join these two as they are built.
 Source: docs/protocol.md section 4.
 """
 
@@ -16,7 +16,7 @@ from sluss_schemas.codec import Document
 from sluss_schemas.manifest import Bytes32, Bytes64, Id16, UnixTime
 
 
-class Open(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Open(Document, frozen=True, array_like=True, forbid_unknown_fields=True, tag="open"):
     """A supervisor opens a row of the own agency: for a task, or for a reason that is sealed to the supervisors.
 
     Exactly one of `task` and `reason` is there.
@@ -28,6 +28,18 @@ class Open(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     time: UnixTime
     task: Id16 | None
     reason: Annotated[bytes, Meta(min_length=1, max_length=8192)] | None
+
+
+class Countersign(Document, frozen=True, array_like=True, forbid_unknown_fields=True, tag="countersign"):
+    """A supervisor of the own agency takes a version out of quarantine: it counts from now on as if just received."""
+
+    record: Id16
+    digest: Bytes32
+    device: Id16
+    time: UnixTime
+
+
+Record = Open | Countersign
 
 
 class SignedRecord(Document, frozen=True, array_like=True, forbid_unknown_fields=True):

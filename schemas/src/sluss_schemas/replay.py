@@ -11,79 +11,17 @@ Source: docs/protocol.md section 2.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 from sluss_schemas import directory as d
+from sluss_schemas.agency import Audience, Device, EpochKeys, Person
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import AgencyId, AudienceId, Digest, Function, Kid, PersonId, Sector, kid_of
 from sluss_schemas.manifest import Head
 from sluss_schemas.problems import Invalid
 from sluss_schemas.signing import verify
-
-
-@dataclass(slots=True)
-class Person:
-    """A person as the directory knows them: an alias, functions, scenes."""
-
-    person: PersonId
-    alias: str
-    functions: tuple[Function, ...]
-    scenes: frozenset[int] | None
-    valid_until: int | None
-    suspended: bool = False
-
-    def active(self, at: int) -> bool:
-        """Tell whether the person has rights at this time."""
-        return not self.suspended and (self.valid_until is None or at < self.valid_until)
-
-    def at_scene(self, scene: int) -> bool:
-        """Tell whether the person is assigned to a scene."""
-        return self.scenes is None or scene in self.scenes
-
-
-@dataclass(slots=True)
-class Device:
-    """A device and its keys."""
-
-    kid: Kid
-    person: PersonId
-    sign_key: bytes
-    kem_key: bytes
-    kem_kid: Kid
-    revoked_at: int | None = None
-
-
-@dataclass(slots=True)
-class EpochKeys:
-    """The public half of one epoch; `closed_at` is the time of the epoch that followed."""
-
-    audience: AudienceId
-    epoch: int
-    kem_key: bytes
-    kem_kid: Kid
-    sign_key: bytes
-    sign_kid: Kid
-    wraps: bytes
-    devices: tuple[Kid, ...]
-    opened_at: int
-    closed_at: int | None = None
-
-
-@dataclass(slots=True)
-class Audience:
-    """A group of devices with one secrecy position, and its epochs in order."""
-
-    audience: AudienceId
-    function: Function
-    members: dict[Kid, int] = field(default_factory=dict)
-    epochs: list[EpochKeys] = field(default_factory=list)
-
-    @property
-    def current(self) -> EpochKeys | None:
-        """The epoch in force, if there is one yet."""
-        return self.epochs[-1] if self.epochs else None
 
 
 class Directory:
@@ -105,9 +43,23 @@ class Directory:
         self.packs: list[bytes] = []
         self.peers: dict[AgencyId, d.Peer] = {}
         self.instance = b""
+        self.custodians: tuple[Kid, ...] = ()
+        self.shares: dict[tuple[AudienceId, int], d.Shares] = {}
+        self.roster: bytes | None = None
+        self.latest = 0
+        self.hashes: list[Digest] = []
+        self.revocations: dict[Kid, int] = {}
         self.invites: set[bytes] = set()
         self.by_sign_kid: dict[Kid, EpochKeys] = {}
         self.by_kem_kid: dict[Kid, EpochKeys | Device] = {}
+
+    def copy(self) -> Directory:
+        """Return a copy that changes by itself; what stands in it is shared, because it never changes."""
+        new = Directory()
+        for name, value in vars(self).items():
+            new.__dict__[name] = value.copy() if isinstance(value, dict | set | list) else value
+        new.audiences = {audience: one.copy() for audience, one in self.audiences.items()}
+        return new
 
     # what callers ask
 
@@ -140,6 +92,19 @@ class Directory:
         device = self.devices.get(kid)
         return device is not None and device.revoked_at is None and self.persons[device.person].active(at)
 
+    def entitled(self, audience: Audience, epoch: int) -> Iterable[tuple[Kid, bool]]:
+        """Yield who may hold an epoch: members from their first epoch on whole (True).
+
+        The group signing key of the current field epoch alone (False) goes to supervisors who are no field members.
+        """
+        for kid, first in sorted(audience.members.items()):
+            if first <= epoch:
+                yield kid, True
+        supervisors = self.audience_for("supervisors") if audience.function == "field" else None
+        if supervisors is not None and epoch >= len(audience.epochs):
+            for kid in sorted(supervisors.members.keys() - audience.members.keys()):
+                yield kid, False
+
     def scene_number(self, slug: str) -> int | None:
         """Return a scene's number by its slug."""
         return next((scene.number for scene in self.scenes.values() if scene.slug == slug), None)
@@ -169,6 +134,8 @@ class Directory:
         _APPLY[type(body)](self, body, entry.time, at)
         self.seq = entry.seq
         self.hash = d.entry_hash(signed.entry)
+        self.hashes.append(self.hash)
+        self.latest = max(self.latest, entry.time)
         if kind is d.EntryKind.GENESIS:
             self.agency = AgencyId(self.hash[:16])
         return body
@@ -180,7 +147,8 @@ class Directory:
         return self.genesis
 
     def _signer(self, kid: bytes, kind: d.EntryKind, body: d.Body, at: str) -> bytes:
-        root = body.root if isinstance(body, d.Genesis) else self.root
+        # The key that is brought signs for itself: before a genesis there is none, and a lost root can sign nothing.
+        root = body.root if isinstance(body, d.Genesis | d.RootRotate) else self.root
         if kid == kid_of(root):
             return root
         root_only = {
@@ -212,7 +180,12 @@ class Directory:
             raise Invalid("directory_refused", at, "The new root is not the one that was committed to.")
         self.root, self.next_root = body.root, body.next_root
 
-    def _apply_registrar_add(self, body: d.RegistrarAdd, _time: int, _at: str) -> None:
+    def _apply_registrar_add(self, body: d.RegistrarAdd, _time: int, at: str) -> None:
+        device = self.devices.get(kid_of(body.key))
+        if device is not None and device.revoked_at is not None:
+            raise Invalid("directory_refused", at, "The device was revoked.")
+        if device is not None and self.persons[device.person].suspended:
+            raise Invalid("directory_refused", at, "The person is suspended.")
         self.registrars[kid_of(body.key)] = body.key
 
     def _apply_registrar_remove(self, body: d.RegistrarRemove, _time: int, at: str) -> None:
@@ -227,21 +200,27 @@ class Directory:
         scenes = None if body.scenes is None else frozenset(body.scenes)
         person = PersonId(body.person)
         self.persons[person] = Person(person, body.alias, body.functions, scenes, body.valid_until)
+        for audience in self.audiences.values():
+            if audience.function not in body.functions:
+                self._end(audience, person)
 
     def _apply_person_suspend(self, body: d.PersonSuspend, _time: int, at: str) -> None:
         person = self.persons.get(PersonId(body.person))
         if person is None:
             raise Invalid("directory_refused", at, "No such person.")
-        person.suspended = True
+        self.persons[person.person] = replace(person, suspended=True)
         for audience in self.audiences.values():
-            for kid in [one for one in audience.members if self.devices[one].person == person.person]:
-                del audience.members[kid]
+            self._end(audience, person.person)
+        for device in self.devices.values():
+            if device.person == person.person:
+                self.registrars.pop(device.kid, None)
 
     def _apply_device_add(self, body: d.DeviceAdd, _time: int, at: str) -> None:
         kid, kem_kid = kid_of(body.sign_key), kid_of(body.kem_key)
         if PersonId(body.person) not in self.persons:
             raise Invalid("directory_refused", at, "The device's person is not in the directory.")
-        if kid in self.devices or kem_kid in self.by_kem_kid or body.invite in self.invites:
+        used = kid in self.devices or kid in self.by_sign_kid or kem_kid in self.by_kem_kid
+        if used or body.invite in self.invites:
             raise Invalid("directory_refused", at, "The device or its invitation is in the directory already.")
         message = d.enrolment_message(self._genesis.partnership, body.invite, body.sign_key, body.kem_key)
         verify(body.sign_key, body.self_signature, message, at)
@@ -254,9 +233,16 @@ class Directory:
         device = self.devices.get(Kid(body.kid))
         if device is None:
             raise Invalid("directory_refused", at, "No such device.")
-        device.revoked_at = time
+        if device.revoked_at is not None:
+            raise Invalid("directory_refused", at, "The device was revoked before.")
+        self.devices[device.kid] = self.by_kem_kid[device.kem_kid] = replace(device, revoked_at=time)
+        self.revocations[device.kid] = self.seq + 1
+        self.registrars.pop(device.kid, None)
         for audience in self.audiences.values():
-            audience.members.pop(device.kid, None)
+            if audience.members.pop(device.kid, None) is not None:
+                self._leaves(audience, device.kid)
+            if body.reason == "left" and not any(self.devices[kid].person == device.person for kid in audience.members):
+                audience.history.pop(device.person, None)
 
     def _apply_audience_create(self, body: d.AudienceCreate, _time: int, at: str) -> None:
         if self.audience_for(body.function) is not None or AudienceId(body.audience) in self.audiences:
@@ -275,13 +261,38 @@ class Directory:
         device = self.devices.get(Kid(body.device))
         if device is None or device.revoked_at is not None:
             raise Invalid("directory_refused", at, "No such device.")
-        if audience.function not in self.persons[device.person].functions:
-            raise Invalid("directory_refused", at, "The person does not have this function.")
+        person = self.persons[device.person]
+        if person.suspended or audience.function not in person.functions:
+            raise Invalid("directory_refused", at, "The person does not have this function, or is suspended.")
+        if not 1 <= body.from_epoch <= len(audience.epochs) + 1:
+            raise Invalid("directory_refused", at, "History begins with an epoch that there is, or with the next one.")
         audience.members[device.kid] = body.from_epoch
+        audience.history[device.person] = min(body.from_epoch, audience.history.get(device.person, body.from_epoch))
 
     def _apply_member_remove(self, body: d.MemberRemove, _time: int, at: str) -> None:
-        if self._audience(body.audience, at).members.pop(Kid(body.device), None) is None:
+        audience = self._audience(body.audience, at)
+        kid = Kid(body.device)
+        if audience.members.pop(kid, None) is None:
             raise Invalid("directory_refused", at, "The device is not a member.")
+        person = self.devices[kid].person
+        if not any(self.devices[other].person == person for other in audience.members):
+            audience.history.pop(person, None)
+        self._leaves(audience, kid)
+
+    def _end(self, audience: Audience, person: PersonId) -> None:
+        """End what a person has in an audience, with all of their devices."""
+        audience.history.pop(person, None)
+        for kid in [one for one in audience.members if self.devices[one].person == person]:
+            del audience.members[kid]
+            self._leaves(audience, kid)
+
+    def _leaves(self, audience: Audience, kid: Kid) -> None:
+        """Note that a device which left holds a key that is still in force."""
+        audience.left.add(kid)
+        field = self.audience_for("field") if audience.function == "supervisors" else None
+        if field is not None and kid not in field.members:
+            # A supervisor's device signs with the field group's key.
+            field.left.add(kid)
 
     def _apply_epoch(self, body: d.Epoch, time: int, at: str) -> None:
         audience = self._audience(body.audience, at)
@@ -290,10 +301,13 @@ class Directory:
         if body.devices != tuple(sorted(audience.members)):
             raise Invalid("directory_refused", at, "The epoch must be wrapped for exactly the members of now.")
         kem_kid, sign_kid = kid_of(body.kem_key), kid_of(body.sign_key)
-        if kem_kid in self.by_kem_kid or sign_kid in self.by_sign_kid:
+        if kem_kid in self.by_kem_kid or sign_kid in self.by_sign_kid or sign_kid in self.devices:
             raise Invalid("directory_refused", at, "The epoch's keys were used before.")
-        if audience.current is not None:
-            audience.current.closed_at = time
+        seq = self.seq + 1
+        if (last := audience.current) is not None:
+            closed = replace(last, closed_at=time, closed_seq=seq)
+            audience.epochs[-1] = self.by_kem_kid[last.kem_kid] = self.by_sign_kid[last.sign_kid] = closed
+        audience.left.clear()
         devices = tuple(Kid(one) for one in body.devices)
         keys = EpochKeys(
             audience=AudienceId(body.audience),
@@ -305,6 +319,7 @@ class Directory:
             wraps=body.wraps,
             devices=devices,
             opened_at=time,
+            opened_seq=seq,
         )
         audience.epochs.append(keys)
         self.by_kem_kid[kem_kid] = keys
@@ -320,8 +335,23 @@ class Directory:
     def _apply_instance(self, body: d.Instance, _time: int, _at: str) -> None:
         self.instance = body.instance
 
-    def _apply_kept(self, body: d.Body, _time: int, _at: str) -> None:
-        """Keep the link only: custodians, shares and rosters decide nothing here."""
+    def _apply_custodian_set(self, body: d.CustodianSet, _time: int, at: str) -> None:
+        custodians = tuple(Kid(kid) for kid in body.custodians)
+        persons = {self.devices[kid].person for kid in custodians if kid in self.devices}
+        if len(persons) != d.CUSTODIANS or any(self.devices[kid].revoked_at is not None for kid in custodians):
+            raise Invalid("directory_refused", at, "Custodians are devices of three persons, none of them revoked.")
+        self.custodians = custodians
+
+    def _apply_shares(self, body: d.Shares, _time: int, at: str) -> None:
+        audience = self._audience(body.audience, at)
+        if not 1 <= body.epoch <= len(audience.epochs):
+            raise Invalid("directory_refused", at, "No such epoch.")
+        if tuple(kid for kid, _ in body.shares) != self.custodians:
+            raise Invalid("directory_refused", at, "Shares are for exactly the custodians of now, in their order.")
+        self.shares[audience.audience, body.epoch] = body
+
+    def _apply_roster(self, body: d.Roster, _time: int, _at: str) -> None:
+        self.roster = body.digest
 
 
 _APPLY: dict[type, Callable[[Directory, Any, int, str], None]] = {
@@ -341,9 +371,9 @@ _APPLY: dict[type, Callable[[Directory, Any, int, str], None]] = {
     d.PackInForce: Directory._apply_pack,  # noqa: SLF001
     d.Peer: Directory._apply_peer,  # noqa: SLF001
     d.Instance: Directory._apply_instance,  # noqa: SLF001
-    d.Shares: Directory._apply_kept,  # noqa: SLF001
-    d.CustodianSet: Directory._apply_kept,  # noqa: SLF001
-    d.Roster: Directory._apply_kept,  # noqa: SLF001
+    d.Shares: Directory._apply_shares,  # noqa: SLF001
+    d.CustodianSet: Directory._apply_custodian_set,  # noqa: SLF001
+    d.Roster: Directory._apply_roster,  # noqa: SLF001
 }
 
 

@@ -16,9 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from sluss_schemas.codec import Document
-from sluss_schemas.directory import EpochWrap, KemPublic, SignedEntry
 from sluss_schemas.disclosure import GrantItem, Sealed, Wrap
-from sluss_schemas.manifest import U8, U32, Bytes32, Bytes64, Head, Id16, SlotNumber, UnixTime
+from sluss_schemas.manifest import U8, Bytes32, Bytes64, Head, SlotNumber, UnixTime
 
 MAX_PUSH_ITEMS: Final = 50
 MAX_PUSH_BYTES: Final = 1024 * 1024
@@ -65,12 +64,23 @@ class Item(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     heads: Annotated[tuple[Head, ...], Meta(max_length=64)]
 
 
+class PastReceipt(msgspec.Struct, frozen=True, array_like=True):
+    """A receipt of an instance before this one: what it names was on disk, and comes back as it was."""
+
+    receipt: bytes
+    signature: bytes
+
+
 class Push(msgspec.Struct, frozen=True, array_like=True):
-    """A push: report versions, grants for versions already stored, and case records, in the order they are applied."""
+    """A push: report versions, grants for versions already stored, and case records, in the order they are applied.
+
+    After a restore of the server `past` has the receipts that an earlier instance gave for what is pushed again.
+    """
 
     items: tuple[msgspec.Raw, ...]
     grants: tuple[msgspec.Raw, ...] = ()
     records: tuple[msgspec.Raw, ...] = ()
+    past: tuple[PastReceipt, ...] = ()
 
 
 class OutcomeCode(StrEnum):
@@ -200,146 +210,32 @@ class FeedPage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PullAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """What is new; feeds in `closed` are no longer the device's and what was held through them goes."""
+    """What is new; feeds in `closed` are no longer the device's and what was held through them goes.
+
+    `used` has, once each, the directory heads that the delivered versions were sealed with: a manifest names them by
+    their digest, so a device sees whether its own directories are those that others are shown.
+    """
 
     pages: tuple[FeedPage, ...]
     closed: tuple[bytes, ...]
     heads: tuple[Head, ...]
     time: int
+    used: tuple[tuple[Head, ...], ...] = ()
 
 
-# directories and keys
+# quarantine
 
 
-class Known(msgspec.Struct, frozen=True, array_like=True):
-    """The last entry of a chain that the asker has; -1 for none."""
+class Quarantined(msgspec.Struct, frozen=True, array_like=True):
+    """A version in quarantine: the pushed item, verbatim, and why it is there."""
 
-    agency: bytes
-    seq: int
-
-
-class DirectoryPull(msgspec.Struct, frozen=True, array_like=True):
-    """Ask for what follows in every chain of the partnership."""
-
-    known: tuple[Known, ...] = ()
+    item: bytes
+    reason: str
+    received_at: int
 
 
-class Chain(msgspec.Struct, frozen=True, array_like=True):
-    """The next entries of one agency's chain, from `first` on."""
+class QuarantineAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """What waits for a supervisor of the own agency, oldest first; `more` asks again once these are dealt with."""
 
-    agency: bytes
-    first: int
-    entries: tuple[SignedEntry, ...]
-
-
-class DirectoryAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The chains, each as far as one answer goes; `more` asks for another round."""
-
-    chains: tuple[Chain, ...]
+    waiting: tuple[Quarantined, ...]
     more: bool
-    time: int
-
-
-class EpochSet(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The wraps of one epoch: with the entry that opens it, or later for newcomers."""
-
-    audience: Id16
-    epoch: U32
-    wraps: Annotated[tuple[EpochWrap, ...], Meta(max_length=20_000)]
-
-
-class DirectoryAppend(msgspec.Struct, frozen=True, array_like=True):
-    """Append to the own agency's chain, with the wraps of any epoch opened in it."""
-
-    entries: tuple[SignedEntry, ...]
-    wraps: tuple[EpochSet, ...] = ()
-
-
-class EpochProposal(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A member's offer of the next epoch, for a registrar to sign; `maker` signs over all that stands before it."""
-
-    audience: Id16
-    epoch: U32
-    suite: U8
-    kem_key: KemPublic
-    sign_key: Bytes32
-    wraps: Annotated[tuple[EpochWrap, ...], Meta(min_length=1, max_length=20_000)]
-    maker: Id16
-    signature: Bytes64
-
-
-class Holders(msgspec.Struct, frozen=True, array_like=True):
-    """Which devices have a wrap of an epoch: `whole`, and with the signing key alone (`group`)."""
-
-    audience: bytes
-    epoch: int
-    whole: tuple[bytes, ...]
-    group: tuple[bytes, ...]
-
-
-class OwnWrap(msgspec.Struct, frozen=True, array_like=True):
-    """A wrap for the asking device."""
-
-    audience: bytes
-    epoch: int
-    wrap: EpochWrap
-
-
-class KeysAnswer(msgspec.Struct, frozen=True, array_like=True):
-    """The asker's wraps, who else of the agency holds each epoch, and proposals that wait for a registrar."""
-
-    wraps: tuple[OwnWrap, ...]
-    holders: tuple[Holders, ...]
-    proposals: tuple[EpochProposal, ...]
-
-
-class KeysOffer(msgspec.Struct, frozen=True, array_like=True):
-    """Wraps for newcomers, and proposals of new epochs."""
-
-    wraps: tuple[EpochSet, ...] = ()
-    proposals: tuple[EpochProposal, ...] = ()
-
-
-# enrolment
-
-
-class Invitation(msgspec.Struct, frozen=True, array_like=True):
-    """A registrar announces an invitation; its secret stays with the registrar's device and the code."""
-
-    invite: Id16
-    expires_at: UnixTime
-
-
-class Enrolment(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A new device's public keys, signed by itself; `mac` is HMAC-SHA256(secret, enrolment message)."""
-
-    partnership: Id16
-    invite: Id16
-    sign_key: Bytes32
-    kem_key: KemPublic
-    signature: Bytes64
-    mac: Bytes32
-
-
-class Enrolments(msgspec.Struct, frozen=True, array_like=True):
-    """Enrolments that wait for a registrar of the agency."""
-
-    waiting: tuple[Enrolment, ...]
-
-
-class Founding(msgspec.Struct, frozen=True, array_like=True):
-    """An agency's first entries, made on the founding device.
-
-    `mac` is HMAC-SHA256(the founding code's secret, SHA-256 of the entries' bytes joined).
-    """
-
-    partnership: Id16
-    invite: Id16
-    mac: Bytes32
-    entries: tuple[SignedEntry, ...]
-
-
-class Appended(msgspec.Struct, frozen=True, array_like=True):
-    """The head after an append."""
-
-    head: Head
