@@ -2,7 +2,8 @@
 
 For: opening the database and the writer, reading the receipt key, wiring the services under the HTTP surface, and
 running all of it until a signal says to stop.
-Refuses to start on a database whose schema is not this program's, and to change that schema by itself.
+Refuses to start on a database whose schema is not this program's, to change that schema by itself, and to start on
+what a restore has left unfinished or in the name of another instance than the database knows.
 
 > INVARIANT: nothing imports this module but the command line.
 
@@ -13,12 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from litestar import Litestar
@@ -29,58 +28,36 @@ from sluss_schemas.invitation import Code
 from sluss_schemas.policy import builtin
 from sluss_server import logs
 from sluss_server.clock import Clock
+from sluss_server.datadir import INSTANCE_FILE, KEY_FILE, NotRunnableError, finished, folder, instance, receipt_key
 from sluss_server.http import listener, problem
 from sluss_server.http.frame import Frame
 from sluss_server.http.routes import routes
 from sluss_server.http.shell import Shell
 from sluss_server.services import Services
 from sluss_server.settings import Settings
-from sluss_server.storage import schema
+from sluss_server.storage import restores, schema
 from sluss_server.storage.engine import Engine, open_engine
 from sluss_server.storage.writer import Writer
 
-KEY_FILE: Final = "receipt.key"
-INSTANCE_FILE: Final = "instance"
-_KEY_BYTES: Final = 32
-_INSTANCE_BYTES: Final = 16
-_PRIVATE: Final = 0o600
 
-
-class NotRunnableError(Exception):
-    """Something around the server is not as it must be; an operator can put it right.
-
-    Attributes:
-        code: stable code of the command line (`sluss_server.cli`).
-        say: one sentence that says what to do.
-
-    """
-
-    def __init__(self, code: str, say: str) -> None:
-        super().__init__(f"{code}: {say}")
-        self.code = code
-        self.say = say
-
-
-def receipt_key(data_dir: Path) -> Ed25519PrivateKey:
-    """Return the key that signs receipts, made at its first use.
-
-    Every server process of a partnership needs the same file, because agencies pin the key's public half.
+async def identity(data_dir: Path, engine: Engine) -> tuple[Ed25519PrivateKey, bytes]:
+    """Return the receipt key and the instance of a server that can start on this folder and this database.
 
     Raises:
-        NotRunnableError: the file is no such key.
+        NotRunnableError: it cannot.
 
     """
-    return Ed25519PrivateKey.from_private_bytes(_kept(data_dir / KEY_FILE, _KEY_BYTES))
-
-
-def instance(data_dir: Path) -> bytes:
-    """Return the 16 bytes that name this server's lineage of backups, made at their first use.
-
-    Raises:
-        NotRunnableError: the file holds something else.
-
-    """
-    return _kept(data_dir / INSTANCE_FILE, _INSTANCE_BYTES)
+    folder(data_dir)
+    finished(data_dir)
+    # Before the key is looked for: where nothing was founded or restored yet, none is made.
+    await check_schema(engine)
+    key, lineage = receipt_key(data_dir), instance(data_dir)
+    async with engine.read() as connection:
+        known = await restores.latest(connection)
+    if any(one.instance != lineage for one in known.values()):
+        say = f"Copy {KEY_FILE} and {INSTANCE_FILE} from the data folder that this database was restored with."
+        raise NotRunnableError("key_damaged", say)
+    return key, lineage
 
 
 @contextlib.asynccontextmanager
@@ -88,12 +65,11 @@ async def running(settings: Settings, clock: Callable[[], int]) -> AsyncIterator
     """Open everything below the HTTP surface; on the way out the writer finishes what it has accepted.
 
     Raises:
-        NotRunnableError: the database does not answer, or its schema is not at head.
+        NotRunnableError: the database does not answer, its schema is not at head, or it is another instance's.
 
     """
-    key, lineage = receipt_key(settings.data_dir), instance(settings.data_dir)
     async with database(settings) as engine:
-        await check_schema(engine)
+        key, lineage = await identity(settings.data_dir, engine)
         writer = Writer(engine)
         await writer.start()
         try:
@@ -155,7 +131,8 @@ async def found(
         Invalid: what `Services.create_partnership` refuses.
 
     """
-    _folder(settings.data_dir)
+    folder(settings.data_dir)
+    finished(settings.data_dir)
     async with database(settings) as engine:
         if await revision(engine) is None:
             await schema.migrate(engine)
@@ -170,7 +147,8 @@ async def migrate(settings: Settings) -> tuple[str | None, str]:
         NotRunnableError: the data folder cannot be made, or the database does not answer.
 
     """
-    _folder(settings.data_dir)
+    folder(settings.data_dir)
+    finished(settings.data_dir)
     async with database(settings) as engine:
         return await revision(engine), await schema.migrate(engine)
 
@@ -250,64 +228,10 @@ def run(settings: Settings, bound: socket.socket, announce: Callable[[], None]) 
 
 async def _preflight(settings: Settings) -> None:
     """Return quietly if the server can start."""
-    receipt_key(settings.data_dir)
-    instance(settings.data_dir)
     async with database(settings) as engine:
-        await check_schema(engine)
+        await identity(settings.data_dir, engine)
 
 
 def _request_id() -> str:
     """Return the id of one request."""
     return secrets.token_hex(8)
-
-
-def _folder(folder: Path) -> None:
-    """Make the data folder, readable by its owner alone."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        raise NotRunnableError("data_dir_unusable", "Set SLUSS_DATA_DIR to a folder that can be written.") from None
-
-
-def _kept(file: Path, size: int) -> bytes:
-    """Return a file of random bytes, made at its first use, which nobody else may read.
-
-    Raises:
-        NotRunnableError: the file cannot be read or written, or has another size.
-
-    """
-    _folder(file.parent)
-    if not file.exists():
-        with contextlib.suppress(FileExistsError):
-            _make(file, secrets.token_bytes(size))
-    try:
-        found = file.read_bytes()
-    except OSError:
-        raise NotRunnableError("data_dir_unusable", f"Let this user read {file.name} in SLUSS_DATA_DIR.") from None
-    if len(found) != size:
-        raise NotRunnableError("key_damaged", f"Put {file.name} in SLUSS_DATA_DIR back from a backup; it is damaged.")
-    return found
-
-
-def _make(file: Path, content: bytes) -> None:
-    """Write a file that must not be there yet, whole or not at all.
-
-    Raises:
-        FileExistsError: it is there, perhaps since a moment ago and by another process.
-        NotRunnableError: it cannot be written.
-
-    """
-    # Written aside and linked, because a second process must never see half of a key.
-    aside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    try:
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE), "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        os.link(aside, file)
-    except FileExistsError:
-        raise
-    except OSError:
-        raise NotRunnableError("data_dir_unusable", "Set SLUSS_DATA_DIR to a folder that can be written.") from None
-    finally:
-        aside.unlink(missing_ok=True)

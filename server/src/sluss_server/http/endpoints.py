@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from sluss_schemas import sync
+from sluss_schemas import membership, sync
 from sluss_server.http.shell import Shell
 from sluss_server.services import Caller
 
@@ -98,42 +98,47 @@ async def pull(shell: Shell, caller: Caller, body: sync.Pull) -> sync.PullAnswer
     return await shell.services.pull(caller, body)
 
 
-async def directory_pull(shell: Shell, caller: Caller, body: sync.DirectoryPull) -> sync.DirectoryAnswer:
+async def quarantine(shell: Shell, caller: Caller) -> sync.QuarantineAnswer:
+    """List what waits in quarantine."""
+    return await shell.services.quarantine(caller)
+
+
+async def directory_pull(shell: Shell, caller: Caller, body: membership.DirectoryPull) -> membership.DirectoryAnswer:
     """Pull what follows in the directories."""
     return await shell.services.directory_pull(caller, body)
 
 
-async def directory_append(shell: Shell, caller: Caller, body: sync.DirectoryAppend) -> sync.Appended:
+async def directory_append(shell: Shell, caller: Caller, body: membership.DirectoryAppend) -> membership.Appended:
     """Append to the own agency's directory."""
     return await shell.services.directory_append(caller, body)
 
 
-async def keys(shell: Shell, caller: Caller) -> sync.KeysAnswer:
-    """Fetch the device's wrapped keys."""
-    return await shell.services.keys(caller)
+async def pull_keys(shell: Shell, caller: Caller, body: membership.KeysPull) -> membership.KeysAnswer:
+    """Pull what is sealed to the device."""
+    return await shell.services.pull_keys(caller, body)
 
 
-async def offer_keys(shell: Shell, caller: Caller, body: sync.KeysOffer) -> None:
-    """Offer wraps to newcomers and propose epochs."""
+async def offer_keys(shell: Shell, caller: Caller, body: membership.KeysOffer) -> None:
+    """Offer wraps, proposals and shares."""
     await shell.services.offer_keys(caller, body)
 
 
-async def invite(shell: Shell, caller: Caller, body: sync.Invitation) -> None:
+async def invite(shell: Shell, caller: Caller, body: membership.Invitation) -> None:
     """Announce an invitation."""
     await shell.services.invite(caller, body)
 
 
-async def enrolments(shell: Shell, caller: Caller) -> sync.Enrolments:
+async def enrolments(shell: Shell, caller: Caller) -> membership.Enrolments:
     """List the enrolments that wait."""
     return await shell.services.enrolments(caller)
 
 
-async def enrol(shell: Shell, body: sync.Enrolment) -> None:
+async def enrol(shell: Shell, body: membership.Enrolment) -> None:
     """Hand in a new device's keys."""
     await shell.services.enrol(body)
 
 
-async def found(shell: Shell, body: sync.Founding) -> sync.Appended:
+async def found(shell: Shell, body: membership.Founding) -> membership.Appended:
     """Found an agency."""
     return await shell.services.found(body)
 
@@ -143,8 +148,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         method="POST",
         path="/v1/found",
         summary="Found an agency with the code that the operator gave out.",
-        takes=sync.Founding,
-        gives=sync.Appended,
+        takes=membership.Founding,
+        gives=membership.Appended,
         call=found,
         signed=False,
         limit=512 * KIB,
@@ -154,7 +159,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         method="POST",
         path="/v1/enrolments",
         summary="Hand in a new device's public keys; a registrar approves them.",
-        takes=sync.Enrolment,
+        takes=membership.Enrolment,
         call=enrol,
         signed=False,
         limit=8 * KIB,
@@ -164,14 +169,14 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         method="GET",
         path="/v1/enrolments",
         summary="List the enrolments that wait for a registrar of the own agency.",
-        gives=sync.Enrolments,
+        gives=membership.Enrolments,
         call=enrolments,
     ),
     Endpoint(
         method="POST",
         path="/v1/invites",
         summary="Announce an invitation; its secret stays with the registrar's device and the code.",
-        takes=sync.Invitation,
+        takes=membership.Invitation,
         call=invite,
         limit=KIB,
         problems=("invite_used", "out_of_range"),
@@ -180,32 +185,34 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         method="POST",
         path="/v1/directory/pull",
         summary="Pull what follows in every directory of the partnership.",
-        takes=sync.DirectoryPull,
-        gives=sync.DirectoryAnswer,
+        takes=membership.DirectoryPull,
+        gives=membership.DirectoryAnswer,
         call=directory_pull,
     ),
     Endpoint(
         method="POST",
         path="/v1/directory",
         summary="Append to the own agency's directory, with the wraps of any epoch opened in it.",
-        takes=sync.DirectoryAppend,
-        gives=sync.Appended,
+        takes=membership.DirectoryAppend,
+        gives=membership.Appended,
         call=directory_append,
         limit=WRAPS_LIMIT,
-        problems=("invite_used", *APPENDED),
+        problems=("invite_used", "restoring", *APPENDED),
     ),
     Endpoint(
-        method="GET",
-        path="/v1/keys",
-        summary="Fetch the device's wrapped keys, who else holds each epoch, and what waits for a registrar.",
-        gives=sync.KeysAnswer,
-        call=keys,
+        method="POST",
+        path="/v1/keys/pull",
+        summary="Pull the device's wrapped keys, who lacks an epoch of its audiences, and what waits for a registrar.",
+        takes=membership.KeysPull,
+        gives=membership.KeysAnswer,
+        call=pull_keys,
+        limit=KIB * KIB,
     ),
     Endpoint(
         method="POST",
         path="/v1/keys",
-        summary="Offer wraps to newcomers and propose new epochs.",
-        takes=sync.KeysOffer,
+        summary="Offer wraps to newcomers, shares to who recovers, and propose new epochs and splits.",
+        takes=membership.KeysOffer,
         call=offer_keys,
         limit=WRAPS_LIMIT,
         problems=("directory_conflict",),
@@ -227,6 +234,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         gives=sync.PullAnswer,
         call=pull,
         problems=("out_of_range",),
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/quarantine",
+        summary="List what waits in quarantine for a supervisor of the own agency, oldest first.",
+        gives=sync.QuarantineAnswer,
+        call=quarantine,
     ),
 )
 """Every endpoint of the protocol; health, counters and the document itself are in `routes`."""

@@ -21,12 +21,13 @@ from sluss_server.services.checking import Checked, Unusable
 from sluss_server.services.core import Core
 from sluss_server.services.grants import CheckedGrant
 from sluss_server.services.opening import CheckedRecord
-from sluss_server.services.versions import Versions
+from sluss_server.services.versions import Place, Versions
 from sluss_server.services.writing import Writes
 from sluss_server.storage import directory, disclosure, feeds, reports
 from sluss_server.storage.reports import OutcomeRow
 
-_LIVE: Final = frozenset({OutcomeCode.CREATED, OutcomeCode.FORKED, OutcomeCode.TRIMMED})
+LIVE: Final = frozenset({OutcomeCode.CREATED, OutcomeCode.FORKED, OutcomeCode.TRIMMED})
+"""Outcomes of what is in the feeds."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,12 +71,19 @@ class Applying:
         return answers
 
     async def _read(self, connection: AsyncConnection, pushes: Sequence[Prepared]) -> _State:
-        items = [item for push in pushes for item in push.items if isinstance(item, Checked)]
+        held = [
+            record.release
+            for push in pushes
+            for record in push.records
+            if isinstance(record, CheckedRecord) and record.release is not None
+        ]
+        await reports.lock(connection, self._partnership, sorted({one.digest for one in held}))
+        items = [item for push in pushes for item in push.items if isinstance(item, Checked)] + held
         loose = [grant for push in pushes for grant in push.grants if isinstance(grant, CheckedGrant)]
         opened = [record for push in pushes for record in push.records if isinstance(record, CheckedRecord)]
         # Also of those that were refused: what is stored answers for them.
         everything = [one.digest for push in pushes for one in (*push.items, *push.grants, *push.records)]
-        everything += [one.grant.digest for one in loose]
+        everything += [one.grant.digest for one in loose] + [one.digest for one in held]
         granted = [*loose, *(grant for item in items for grant in item.grants)]
         ids = sorted({item.manifest.report_id for item in items})
         known = await reports.versions_of(connection, self._partnership, ids)
@@ -116,26 +124,24 @@ class Applying:
         place = state.versions.place(one)
         if isinstance(place, Outcome):
             return place
-        taken = {(grant.agency, grant.grant.grant_id) for grant in one.grants}
-        if len(taken) != len(one.grants) or taken & state.grants:
+        if _grants_taken(one, state):
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "grants")
         quarantine = one.quarantine or place.quarantine
-        if quarantine is not None:
-            outcome = OutcomeCode.QUARANTINED
-        elif place.forked:
-            outcome = OutcomeCode.FORKED
-        else:
-            outcome = OutcomeCode.TRIMMED if one.trimmed else OutcomeCode.CREATED
-        row = writes.report(one, place, outcome, quarantine, now=now)
+        outcome = _live_outcome(one, place) if quarantine is None else OutcomeCode.QUARANTINED
+        row = writes.report(one, place, outcome, quarantine)
         state.outcomes[one.digest] = row
-        state.versions.add(one, place, live=outcome in _LIVE)
-        if outcome in _LIVE:
-            state.grants |= taken
-            for grant in one.grants:
-                state.outcomes[grant.digest] = writes.grant(grant, now)
-            state.versions.give(one.entries)
-            writes.entries += state.versions.drops(one)
+        state.versions.add(one, place, live=quarantine is None)
+        if quarantine is None:
+            self._follow(one, state, writes)
         return _answer(row)
+
+    def _follow(self, one: Checked, state: _State, writes: Writes) -> None:
+        """Do what follows from a version that is now in the feeds: its grants, and what it takes back."""
+        for grant in one.grants:
+            state.grants.add((grant.agency, grant.grant.grant_id))
+            state.outcomes[grant.digest] = writes.grant(grant)
+        state.versions.give(one.entries)
+        writes.entries += state.versions.drops(one)
 
     def _grant(self, one: CheckedGrant | Unusable, now: int, state: _State, writes: Writes) -> Outcome:
         if (known := _known(one, state)) is not None:
@@ -143,14 +149,14 @@ class Applying:
         if isinstance(one, Unusable):
             return writes.unusable(one, now)
         target = state.outcomes.get(one.grant.digest)
-        if target is None or OutcomeCode(target.outcome) not in _LIVE:
+        if target is None or OutcomeCode(target.outcome) not in LIVE:
             # It was to come in the same push, and did not.
             return Outcome(one.digest, OutcomeCode.RETRY, "not_found", "grant.digest")
         name = (one.agency, one.grant.grant_id)
         if name in state.grants:
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "grant.grant_id")
         state.grants.add(name)
-        row = writes.grant(one, now)
+        row = writes.grant(one)
         writes.entries += one.entries
         state.versions.give(one.entries)
         state.outcomes[one.digest] = row
@@ -164,10 +170,36 @@ class Applying:
         name = (one.agency, one.record.record)
         if name in state.records:
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "record.record")
+        if one.release is not None and (refused := self._release(one.release, now, state, writes)) is not None:
+            return Outcome(one.digest, refused.outcome, refused.reason, refused.field)
         state.records.add(name)
-        row = writes.record(one, now)
+        row = writes.record(one)
         state.outcomes[one.digest] = row
         return _answer(row)
+
+    def _release(self, one: Checked, now: int, state: _State, writes: Writes) -> Outcome | None:
+        """Take a version out of quarantine, or return why it stays there."""
+        place = state.versions.release(one)
+        if isinstance(place, Outcome):
+            return place
+        if _grants_taken(one, state):
+            return Outcome(one.digest, OutcomeCode.REFUSED, "id_conflict", "grants")
+        state.outcomes[one.digest] = writes.release(one, _live_outcome(one, place), now)
+        state.versions.add(one, place, live=True)
+        self._follow(one, state, writes)
+        return None
+
+
+def _live_outcome(one: Checked, place: Place) -> OutcomeCode:
+    if place.forked:
+        return OutcomeCode.FORKED
+    return OutcomeCode.TRIMMED if one.trimmed else OutcomeCode.CREATED
+
+
+def _grants_taken(one: Checked, state: _State) -> bool:
+    """Tell whether the id of a grant that travels with a version is used, or is used twice in it."""
+    taken = {(grant.agency, grant.grant.grant_id) for grant in one.grants}
+    return len(taken) != len(one.grants) or not taken.isdisjoint(state.grants)
 
 
 def _known(one: Checked | Unusable | CheckedGrant | CheckedRecord, state: _State) -> Outcome | None:
@@ -176,7 +208,7 @@ def _known(one: Checked | Unusable | CheckedGrant | CheckedRecord, state: _State
     if row is None or row.agency != one.agency:
         return None
     answer = _answer(row)
-    if answer.outcome in _LIVE:
+    if answer.outcome in LIVE:
         return Outcome(row.digest, OutcomeCode.DUPLICATE, None, None, row.receipt, row.receipt_signature)
     return answer
 

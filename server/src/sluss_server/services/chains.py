@@ -9,7 +9,7 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
-import copy
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,18 +19,21 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas import directory as d
-from sluss_schemas import sync
+from sluss_schemas import membership, sync
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import Kid, kid_of
 from sluss_schemas.manifest import Head
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory, canonical
 from sluss_schemas.signing import verify
+from sluss_server.services import custody
 from sluss_server.services.caller import Caller
 from sluss_server.services.core import Core
 from sluss_server.services.epochs import wrap_rows
+from sluss_server.storage import custody as stored
 from sluss_server.storage import directory as chains
 from sluss_server.storage import enrolment, keys
+from sluss_server.storage.custody import RosterRow, ShareRow
 from sluss_server.storage.directory import ChainHead, StoredLink
 
 _ANSWER_ENTRIES: Final = 500
@@ -46,26 +49,38 @@ class Chains:
         """Stand on these parts."""
         self._core: Final = core
 
-    async def pull(self, caller: Caller, pull: sync.DirectoryPull) -> sync.DirectoryAnswer:
+    async def pull(self, caller: Caller, pull: membership.DirectoryPull) -> membership.DirectoryAnswer:
         """Return what follows in every chain of the partnership, as far as one answer goes.
 
+        A revoked device gets its own agency's chain up to the entry that revoked it, which proves that it was, and no
+        more: it may not learn who else comes and goes.
+
         Raises:
-            Invalid: `revoked_device`, `not_allowed` or `unknown_device`.
+            Invalid: `not_allowed` or `unknown_device`.
 
         """
-        view, caller = await self._core.enter(caller)
+        core = self._core
+        view = await core.directories.refresh(caller.partnership)
+        caller = core.directories.again(caller, core.clock())
+        state = view.state
+        if caller.revoked:
+            own = view.directories[caller.agency]
+            last = own.revocations[Kid(caller.device)]
+            state = (ChainHead(caller.agency, last, own.hashes[last]),)
+        else:
+            caller.must_be_active()
         known = {one.agency: one.seq for one in pull.known}
         room, space, more = _ANSWER_ENTRIES, sync.MAX_PAGE_BYTES, False
-        found = list[sync.Chain]()
-        async with self._core.engine.read() as connection:
-            for agency, seq, _ in view.state:
+        found = list[membership.Chain]()
+        async with core.engine.read() as connection:
+            for agency, seq, _ in state:
                 first = max(known.get(agency, -1), -1) + 1
                 if first > seq:
                     continue
                 if room <= 0 or space <= 0:
                     more = True
                     break
-                links = await chains.entries(connection, caller.partnership, agency, first, room)
+                links = await chains.entries(connection, caller.partnership, agency, first, min(room, seq + 1 - first))
                 taken = list[d.SignedEntry]()
                 for link in links:
                     if space <= 0:
@@ -74,15 +89,16 @@ class Chains:
                     space -= len(link.entry)
                 room -= len(taken)
                 more = more or first + len(taken) <= seq
-                found.append(sync.Chain(agency, first, tuple(taken)))
-        return sync.DirectoryAnswer(tuple(found), more, self._core.clock())
+                found.append(membership.Chain(agency, first, tuple(taken)))
+        heads = () if caller.revoked else view.heads
+        return membership.DirectoryAnswer(tuple(found), more, core.clock(), core.receipts.instance, heads)
 
-    async def append(self, caller: Caller, append: sync.DirectoryAppend) -> sync.Appended:
+    async def append(self, caller: Caller, append: membership.DirectoryAppend) -> membership.Appended:
         """Append to the own agency's chain; the same entries sent again are answered as the first time.
 
         Raises:
             Invalid: `directory_conflict` when somebody else was first, `directory_refused`, `bad_signature`,
-                `malformed`, `not_canonical`, `out_of_range`, or what `Caller.must_be_active` raises.
+                `malformed`, `not_canonical`, `out_of_range`, `restoring`, or what `Caller.must_be_active` raises.
 
         """
         view, caller = await self._core.enter(caller)
@@ -93,25 +109,41 @@ class Chains:
         if first <= before.seq:
             return await self._again(caller, append.entries, first)
         _check_signer(before, append.entries[0])
-        after = copy.deepcopy(before)
+        after = before.copy()
         bodies = [after.append(entry) for entry in append.entries]
-        rows = wrap_rows(caller.partnership, before.agency, after, bodies, append.wraps)
-        invites = [body.invite for body in bodies if isinstance(body, d.DeviceAdd)]
-        await commit(self._core, Appending(caller.partnership, append.entries, after, rows, invites))
-        return sync.Appended(after.head)
+        await self._core.restoring.check(caller.partnership, before, append.entries, bodies)
+        at = caller.partnership, before.agency
+        new = Appending(
+            caller.partnership,
+            append.entries,
+            after,
+            wraps=wrap_rows(*at, after, bodies, append.wraps),
+            split=list(custody.split_in(bodies)),
+            shares=custody.share_rows(*at, bodies, append.shares),
+            roster=custody.roster_row(*at, bodies, append.roster),
+            invites=[body.invite for body in bodies if isinstance(body, d.DeviceAdd)],
+        )
+        await commit(self._core, new)
+        return membership.Appended(after.head)
 
-    async def _again(self, caller: Caller, entries: Sequence[d.SignedEntry], first: int) -> sync.Appended:
+    async def _again(self, caller: Caller, entries: Sequence[d.SignedEntry], first: int) -> membership.Appended:
         async with self._core.engine.read() as connection:
             links = await chains.entries(connection, caller.partnership, caller.agency, first, len(entries))
         if [link.entry for link in links] != [canonical(entry) for entry in entries]:
             raise Invalid("directory_conflict", "entries")
-        return sync.Appended(Head(caller.agency, links[-1].seq, d.entry_hash(entries[-1].entry)))
+        return membership.Appended(Head(caller.agency, links[-1].seq, d.entry_hash(entries[-1].entry)))
 
 
 def _check_signer(directory: Directory, first: d.SignedEntry) -> None:
     """Refuse a stranger's entry before a large directory is copied for it."""
-    root = first.signer == kid_of(directory.root)
-    key = directory.root if root else directory.registrars.get(Kid(first.signer))
+    entry = decode(d.Entry, first.entry, "entries.0")
+    if entry.kind == d.EntryKind.ROOT_ROTATE:
+        # The new root signs for itself; that it was committed to is as cheap to see.
+        new = decode(d.RootRotate, bytes(entry.body), "entries.0").root
+        roots = {kid_of(new): new} if hashlib.sha256(new).digest() == directory.next_root else {}
+    else:
+        roots = {kid_of(directory.root): directory.root}
+    key = {**directory.registrars, **roots}.get(Kid(first.signer))
     if key is None:
         raise Invalid("directory_refused", "entries.0", "The signer has no right to make this entry.")
     verify(key, first.signature, d.entry_message(first.entry), "entries.0")
@@ -123,6 +155,9 @@ class Appending:
 
     Attributes:
         wraps: of the epochs that the entries open.
+        split: the epochs that they split, by audience and number.
+        shares: those of these splits.
+        roster: the one that they name last.
         invites: the invitations that they use up.
         code: the founding code that they use up.
 
@@ -132,6 +167,9 @@ class Appending:
     entries: Sequence[d.SignedEntry]
     after: Directory
     wraps: Sequence[keys.WrapRow] = ()
+    split: Sequence[tuple[bytes, int]] = ()
+    shares: Sequence[ShareRow] = ()
+    roster: RosterRow | None = None
     invites: Sequence[bytes] = ()
     code: bytes | None = None
 
@@ -159,6 +197,10 @@ async def commit(core: Core, new: Appending) -> None:
             raise Invalid("invite_used", "invite")
         await chains.append(connection, partnership, ChainHead(after.agency, after.seq, after.hash), links)
         await keys.insert_wraps(connection, new.wraps)
+        await stored.settle(connection, partnership, after.agency, new.split)
+        await stored.put_shares(connection, new.shares)
+        if new.roster is not None:
+            await stored.put_roster(connection, new.roster)
         if new.invites:
             await enrolment.use_invitations(connection, partnership, after.agency, new.invites, now)
         return True

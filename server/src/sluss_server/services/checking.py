@@ -4,6 +4,8 @@ Everything here is a function of the item, the directories, the pack and the tim
 `applying.py`'s.
 Refuses what nobody could have meant (a broken form or signature); what only an old app or a person without rights
 would send is kept in quarantine instead, because no change of access may destroy work.
+What an earlier instance of the server stored, or a supervisor countersigns, is checked again for what it is, not for
+when and by whom it comes.
 Source: docs/protocol.md sections 3 and 6.
 
 > INVARIANT: nothing is stored of an item whose signature does not verify under an epoch of the caller's own agency.
@@ -12,26 +14,32 @@ Source: docs/protocol.md sections 3 and 6.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
 from msgspec import Raw
 
 from sluss_schemas import manifest as m
 from sluss_schemas import sync
+from sluss_schemas.agency import EpochKeys
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import KIND_SECRET, NO_SCENE, Digest, Kid, kind_code, slot_name
 from sluss_schemas.problems import Invalid
-from sluss_schemas.replay import Directory, EpochKeys
+from sluss_schemas.replay import Directory
 from sluss_schemas.signing import verify
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
 from sluss_server.services.grants import CheckedGrant, check_grant
+from sluss_server.services.receipts import Former
 from sluss_server.services.recipients import Target, filled_slots, place_base
 from sluss_server.storage.feeds import NewEntry
 
 FUTURE_GRACE_S: Final = 86_400
 _ITEM_BYTES: Final = sync.MAX_PUSH_BYTES
+_NO_GRACE: Final = -1
+_NONE: Final[Mapping[bytes, Former]] = MappingProxyType({})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +50,7 @@ class Checked:
         digest: D.
         raw: the whole item's bytes, kept for a quarantined one.
         scene: the scene of tier 0, or `ids.NO_SCENE`.
+        at: when it was received, Unix seconds.
         facts: tier 1, where it is there.
         quarantine: the reason and field for which it is in no feed, or None.
         entries: what goes into the feeds, without numbers.
@@ -56,6 +65,7 @@ class Checked:
     manifest: m.Manifest
     item: sync.Item
     agency: bytes
+    at: int
     scene: int = NO_SCENE
     facts: sync.Tier1 | None = None
     quarantine: tuple[str, str] | None = None
@@ -89,13 +99,24 @@ def unusable(digest: bytes, agency: bytes, refusal: Invalid) -> Unusable:
     return Unusable(digest, outcome, refusal.code, refusal.field, agency, record)
 
 
-def check_item(core: Core, view: View, agency: bytes, raw: Raw, *, now: int, active: bool) -> Checked | Unusable:
+def check_item(
+    core: Core,
+    view: View,
+    agency: bytes,
+    raw: Raw,
+    *,
+    now: int,
+    active: bool,
+    formers: Mapping[bytes, Former] = _NONE,
+) -> Checked | Unusable:
     """Check one item of a push by a device of `agency`.
 
     `active` says whether the device and its person have rights now; without, the item is kept in quarantine.
+    One that is in `formers` was stored before, at that time: neither rights nor staleness are asked about again.
     """
     data = bytes(raw)
     digest = Digest(hashlib.sha256(data).digest())
+    former = None
     try:
         item = decode(sync.Item, data, "item", limit=_ITEM_BYTES)
         manifest = m.read_manifest(item.manifest)
@@ -103,43 +124,79 @@ def check_item(core: Core, view: View, agency: bytes, raw: Raw, *, now: int, act
         if manifest.agency != agency:
             # Also where such a version is stored: whose it is, is nobody else's business.
             raise Invalid("not_allowed", "manifest.agency")
+        former = formers.get(digest)
         found = Checked(
-            digest=digest, raw=data, manifest_bytes=item.manifest, manifest=manifest, item=item, agency=agency
+            digest=digest,
+            raw=data,
+            manifest_bytes=item.manifest,
+            manifest=manifest,
+            item=item,
+            agency=agency,
+            at=now if former is None else former.time,
         )
-        _check(core, view, found, now=now, active=active)
+        _check(core, view, found, now=now, active=active, former=former)
     except Invalid as refusal:
+        if former is not None and refusal.code == "stale_directory":
+            # It cannot be sealed again under the same name; what it needs has to come back first.
+            return Unusable(digest, sync.OutcomeCode.RETRY, refusal.code, refusal.field, agency)
         return unusable(digest, agency, refusal)
     return found
 
 
-def _check(core: Core, view: View, found: Checked, *, now: int, active: bool) -> None:
+def _check(core: Core, view: View, found: Checked, *, now: int, active: bool, former: Former | None) -> None:
     item, manifest = found.item, found.manifest
     directory = view.directories[found.agency]
     keys = directory.by_sign_kid.get(Kid(manifest.signer_kid))
+    behind = former is not None and view.behind(item.heads)
+    if keys is None and behind:
+        raise Invalid("stale_directory", "heads")
     if keys is None:
         raise Invalid("bad_signature", "manifest.signer_kid")
     verify(keys.sign_key, item.signature, m.signature_message(found.digest))
     _check_form(item, manifest)
     found.scene, found.facts = _read_facts(item)
-    found.quarantine = (
-        (None if active else ("not_allowed", "device"))
-        or _closed_epoch(keys, now, core.rules.closed_epoch_grace_s(manifest.pack), strict=active)
-        or _wrong_kind(core, directory, manifest)
-        or _wrong_content(core, view, directory, found)
-        or (("future_time", "manifest.time") if manifest.time > now + FUTURE_GRACE_S else None)
-    )
+    found.quarantine = _held_back(core, view, found, keys, now=now, active=active, former=former)
+    if former is not None and behind and not former.held and (found.quarantine or _has_strangers(view, item)):
+        # Stored now, it would be lost to readers whose directories come back an hour later.
+        raise Invalid("stale_directory", "heads")
     if found.quarantine is not None:
         return
-    if not view.sound_heads(manifest.directories, item.heads):
+    past = former is not None
+    if not past and not view.sound_heads(manifest.directories, item.heads):
         raise Invalid("stale_directory", "heads")
+    if past and m.directories_digest(item.heads) != manifest.directories:
+        raise Invalid("malformed", "heads")
     target = Target(found.digest, manifest, found.scene, filled_slots(item))
-    placed = place_base(core.rules, view, directory, target, item.recipients)
+    placed = place_base(core.rules, view, directory, target, item.recipients, past=past)
     found.entries, found.trimmed = placed.entries, placed.trimmed
     for grant in item.grants:
-        checked = check_grant(core.rules, view, directory, target, grant, now=now)
+        checked = check_grant(core.rules, view, directory, target, grant, now=found.at, past=past)
         found.grants.append(checked)
         found.entries.extend(checked.entries)
         found.trimmed = found.trimmed or checked.trimmed
+
+
+def _held_back(
+    core: Core, view: View, found: Checked, keys: EpochKeys, *, now: int, active: bool, former: Former | None
+) -> tuple[str, str] | None:
+    """Return why a version is kept in quarantine, or None; what was there before goes there again."""
+    manifest, directory = found.manifest, view.directories[found.agency]
+    grace_s = core.rules.closed_epoch_grace_s(manifest.pack) if former is None else _NO_GRACE
+    fresh = former is None or former.held
+    return (
+        (None if active or not fresh else ("not_allowed", "device"))
+        or (_closed_epoch(keys, now, grace_s, strict=active) if fresh else None)
+        or _wrong_kind(core, directory, manifest)
+        or _wrong_content(core, view, directory, found)
+        or (("future_time", "manifest.time") if fresh and manifest.time > now + FUTURE_GRACE_S else None)
+        or (("not_allowed", "device") if former is not None and former.held else None)
+    )
+
+
+def _has_strangers(view: View, item: sync.Item) -> bool:
+    """Tell whether something is sealed to a key that no directory names."""
+    sealed = (*item.recipients, *(one for grant in item.grants for one in grant.recipients))
+    return any(view.receiver(one.kid) is None for one in sealed)
 
 
 def _check_form(item: sync.Item, manifest: m.Manifest) -> None:

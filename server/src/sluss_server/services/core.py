@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from sluss_server.services.caller import Caller
 from sluss_server.services.directories import Directories, View
+from sluss_server.services.headsets import HeadSets
 from sluss_server.services.receipts import Receipts
+from sluss_server.services.restoring import Restoring
 from sluss_server.services.rules import Rules
 from sluss_server.services.wake import Wake
 from sluss_server.storage.engine import Engine
@@ -29,6 +31,8 @@ class Core:
     receipts: Receipts
     directories: Directories
     wake: Wake
+    head_sets: HeadSets
+    restoring: Restoring
 
     async def enter(self, caller: Caller) -> tuple[View, Caller]:
         """Return the partnership as it is now and the caller as it is now, if the caller may ask for anything.

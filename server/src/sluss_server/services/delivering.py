@@ -2,8 +2,8 @@
 
 Source: docs/protocol.md section 6, docs/secrecy-rules.md B6.
 
-> INVARIANT: a ciphertext without a wrap for the asker is never delivered, and what may not be delivered any more is a
-> salted commitment and nothing else.
+> INVARIANT: a ciphertext without a wrap for the asker is never delivered, and what may not be delivered any more, or is
+> older than the asker's history, is a salted commitment and nothing else.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Final
 from msgspec import msgpack
 
 from sluss_schemas import sync
+from sluss_schemas.agency import EpochKeys
 from sluss_schemas.disclosure import Wrap
 from sluss_schemas.ids import bitmap_of
 from sluss_schemas.policy.decide import Receiver, Slots
-from sluss_schemas.replay import EpochKeys
 from sluss_server.services.directories import View
 from sluss_server.services.placing import Feeds
 from sluss_server.services.recipients import PLACE
@@ -62,7 +62,7 @@ class Delivering:
 
     def _put(self, asker: Asker, stored: StoredEntry) -> sync.Put | None:
         """Return the body of a `put`, or None where nothing of it may be delivered."""
-        open_, held = self._allowed(asker, stored)
+        open_, held = (0, 0) if _older(asker, stored) else self._allowed(asker, stored)
         wraps = tuple(wrap for wrap in _wraps.decode(stored.wraps) if open_ >> wrap.slot & 1)
         own = stored.agency == asker.agency
         tiers = _tiers.decode(stored.tiers)
@@ -104,3 +104,11 @@ class Delivering:
         if found is None or not receiver.own or not isinstance(found[1], EpochKeys):
             return 0
         return slots.open | slots.held if found[1].audience == asker.feeds.supervises else 0
+
+
+def _older(asker: Asker, stored: StoredEntry) -> bool:
+    """Tell whether an entry was sealed to an epoch before the asker's first: the device could not open it anyhow."""
+    found = asker.view.receiver(stored.recipient)
+    if found is None or not isinstance(found[1], EpochKeys):
+        return False
+    return found[1].epoch < asker.feeds.since.get(found[1].audience, 0)

@@ -16,13 +16,14 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_schemas.agency import Device, EpochKeys
 from sluss_schemas.codec import decode
 from sluss_schemas.directory import SignedEntry
 from sluss_schemas.ids import ID_BYTES, AudienceId, Function, Kid
 from sluss_schemas.manifest import Head, directories_digest
 from sluss_schemas.policy.decide import Receiver
 from sluss_schemas.problems import Invalid
-from sluss_schemas.replay import Device, Directory, EpochKeys
+from sluss_schemas.replay import Directory
 from sluss_server.services.caller import Caller
 from sluss_server.storage import directory as chains
 from sluss_server.storage.directory import ChainHead
@@ -81,6 +82,10 @@ class View:
             self._sound.clear()
         self._sound.add(key)
         return True
+
+    def behind(self, heads: Iterable[Head]) -> bool:
+        """Tell whether a chain has not reached one of these heads, as after a restore of the server."""
+        return any(head.seq >= len(self._hashes.get(head.agency, ())) for head in heads)
 
     def receiver(self, kid: bytes) -> tuple[Directory, EpochKeys | Device] | None:
         """Return whose KEM key this id is, an epoch's or a device's, and in which directory."""

@@ -1,6 +1,7 @@
 """How an agency and a device come in: founding codes, invitations, and requests that wait for a registrar.
 
 The server cannot enrol anybody: a device's request is authenticated by a secret that only the registrar's device has.
+Refuses invitations of anybody but a registrar, and shows nobody else who waits.
 Source: docs/protocol.md section 2.
 
 > INVARIANT: a code or an invitation is used once.
@@ -16,9 +17,9 @@ from typing import Final, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas import directory as d
-from sluss_schemas import sync
+from sluss_schemas import membership
 from sluss_schemas.codec import decode, encode
-from sluss_schemas.ids import ID_BYTES, Sector, kid_of
+from sluss_schemas.ids import ID_BYTES, Kid, Sector, kid_of
 from sluss_schemas.invitation import Code
 from sluss_schemas.manifest import Head
 from sluss_schemas.problems import Invalid
@@ -85,7 +86,7 @@ class Enrolling:
             for row in rows
         ]
 
-    async def found(self, founding: sync.Founding) -> sync.Appended:
+    async def found(self, founding: membership.Founding) -> membership.Appended:
         """Found an agency; the same entries sent again are answered as the first time.
 
         Raises:
@@ -110,14 +111,14 @@ class Enrolling:
         if code.used_at is not None:
             return await self._again(founding, directory)
         await commit(self._core, Appending(founding.partnership, founding.entries, directory, code=founding.invite))
-        return sync.Appended(directory.head)
+        return membership.Appended(directory.head)
 
-    async def _again(self, founding: sync.Founding, directory: Directory) -> sync.Appended:
+    async def _again(self, founding: membership.Founding, directory: Directory) -> membership.Appended:
         async with self._core.engine.read() as connection:
             links = await chains.entries(connection, founding.partnership, directory.agency, 0, len(founding.entries))
         if [link.entry for link in links] != [canonical(entry) for entry in founding.entries]:
             raise Invalid("invite_used", "invite")
-        return sync.Appended(Head(directory.agency, directory.seq, directory.hash))
+        return membership.Appended(Head(directory.agency, directory.seq, directory.hash))
 
     def _check_genesis(self, genesis: d.Body, code: FoundingCode) -> None:
         given = (
@@ -134,15 +135,15 @@ class Enrolling:
         ):
             raise Invalid("directory_refused", "genesis", "Found the agency that the code is for.")
 
-    async def invite(self, caller: Caller, invitation: sync.Invitation) -> None:
+    async def invite(self, caller: Caller, invitation: membership.Invitation) -> None:
         """Announce an invitation of the own agency; the same one again changes nothing.
 
         Raises:
-            Invalid: `out_of_range` for its end or for too many open ones, `invite_used`, or what
-                `Caller.must_be_active` raises.
+            Invalid: `not_allowed` for anybody but a registrar's device, `out_of_range` for its end or for too many open
+                ones, `invite_used`, or what `Caller.must_be_active` raises.
 
         """
-        _, caller = await self._core.enter(caller)
+        caller = await self._registrar(caller)
         now = self._core.clock()
         if not now < invitation.expires_at <= now + MAX_INVITATION_S:
             raise Invalid("out_of_range", "expires_at", "Let the invitation end within 31 days.")
@@ -163,7 +164,7 @@ class Enrolling:
 
         await self._core.writer.submit(job)
 
-    async def enrol(self, given: sync.Enrolment) -> None:
+    async def enrol(self, given: membership.Enrolment) -> None:
         """Keep a new device's request until a registrar has approved it; the same one again changes nothing.
 
         Raises:
@@ -189,16 +190,16 @@ class Enrolling:
 
         await self._core.writer.submit(job)
 
-    async def enrolments(self, caller: Caller) -> sync.Enrolments:
+    async def enrolments(self, caller: Caller) -> membership.Enrolments:
         """Return the enrolments that wait for a registrar of the own agency, oldest first.
 
         Only those whose invitation can still be used, and of each invitation the latest few.
 
         Raises:
-            Invalid: what `Caller.must_be_active` raises.
+            Invalid: `not_allowed` for anybody but a registrar's device, or what `Caller.must_be_active` raises.
 
         """
-        _, caller = await self._core.enter(caller)
+        caller = await self._registrar(caller)
         async with self._core.engine.read() as connection:
             waiting = await enrolment.waiting(
                 connection,
@@ -208,7 +209,14 @@ class Enrolling:
                 each=_ENROLMENTS_EACH,
                 limit=_WAITING,
             )
-        return sync.Enrolments(tuple(decode(sync.Enrolment, one, "enrolment") for one in waiting))
+        return membership.Enrolments(tuple(decode(membership.Enrolment, one, "enrolment") for one in waiting))
+
+    async def _registrar(self, caller: Caller) -> Caller:
+        """Return the caller as it is now, if its device's key is a registrar's of its agency."""
+        view, caller = await self._core.enter(caller)
+        if Kid(caller.device) not in view.directories[caller.agency].registrars:
+            raise Invalid("not_allowed", "device")
+        return caller
 
 
 def _usable(invitation: InvitationRow | None, now: int) -> None:

@@ -9,6 +9,7 @@ Source: docs/protocol.md section 4.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,12 +30,13 @@ EARLY_S: Final = 300
 
 @dataclass(slots=True, kw_only=True)
 class CheckedGrant:
-    """A grant that may be stored, and the feed entries that it makes."""
+    """A grant that may be stored, when it was received, and the feed entries that it makes."""
 
     digest: bytes
     agency: bytes
     item: disclosure.GrantItem
     grant: disclosure.Grant
+    at: int
     entries: list[NewEntry] = field(default_factory=list)
     trimmed: bool = False
 
@@ -47,8 +49,9 @@ def check_grant(
     item: disclosure.GrantItem,
     *,
     now: int,
+    past: bool = False,
 ) -> CheckedGrant:
-    """Check a grant for a version.
+    """Check a grant for a version, received at `now`; `past` lets receivers and signer be of epochs closed since.
 
     Raises:
         Invalid: `malformed`, `not_canonical`, `bad_signature`, `stale_directory`, `unknown_pack`, `out_of_range`, or
@@ -56,7 +59,9 @@ def check_grant(
 
     """
     grant = disclosure.read_grant(item.grant)
-    found = CheckedGrant(digest=disclosure.grant_digest(item.grant), agency=directory.agency, item=item, grant=grant)
+    found = CheckedGrant(
+        digest=disclosure.grant_digest(item.grant), agency=directory.agency, item=item, grant=grant, at=now
+    )
     if grant.digest != target.digest:
         raise Invalid("malformed", "grant.digest")
     if tuple(sorted(one.kid for one in item.recipients)) != grant.receivers:
@@ -65,7 +70,7 @@ def check_grant(
         raise Invalid("malformed", "grant.sealed")
     if {wrap.slot for one in item.recipients for wrap in one.wraps} - set(grant.slots):
         raise Invalid("malformed", "grant.slots")
-    _check_signature(directory, target.manifest, item)
+    _check_signature(directory, target.manifest, item, past=past)
     if grant.pack != target.manifest.pack:
         raise Invalid("unknown_pack", "grant.pack")
     gateway = rules.gateway(grant.pack, grant.gateway)
@@ -76,32 +81,31 @@ def check_grant(
         raise Invalid("not_allowed", f"grant.{grant.gateway}.tests")
     if grant.not_before > now + EARLY_S or (grant.not_after is not None and grant.not_after <= grant.not_before):
         raise Invalid("out_of_range", "grant.not_before")
-    _place(rules, view, directory, target, found)
+    _place(rules, view, directory, target, found, past=past)
     if not found.entries:
         # A duty of which nothing arrives is not answered, and its author must hear so.
         raise Invalid("not_allowed", f"grant.{grant.gateway}.receivers")
     return found
 
 
-def _check_signature(directory: Directory, manifest: Manifest, item: disclosure.GrantItem) -> None:
-    """Verify under the epoch that signed the report, or under the one that is in force now."""
+def _check_signature(directory: Directory, manifest: Manifest, item: disclosure.GrantItem, *, past: bool) -> None:
+    """Verify under the epoch that signed the report, or under the one that is in force now, or was since."""
     signer = directory.by_sign_kid.get(Kid(manifest.signer_kid))
     if signer is None:
         raise Invalid("bad_signature", "grant")
     message = disclosure.signature_message(item.grant)
-    current = directory.audiences[signer.audience].current
-    try:
-        verify(signer.sign_key, item.signature, message, "grant")
-    except Invalid:
-        if current is None or current is signer:
-            raise
-        verify(current.sign_key, item.signature, message, "grant")
+    later = directory.audiences[signer.audience].epochs[signer.epoch :]
+    for keys in (signer, *(later if past else later[-1:])):
+        with suppress(Invalid):
+            verify(keys.sign_key, item.signature, message, "grant")
+            return
+    raise Invalid("bad_signature", "grant")
 
 
-def _place(rules: Rules, view: View, directory: Directory, target: Target, found: CheckedGrant) -> None:
+def _place(rules: Rules, view: View, directory: Directory, target: Target, found: CheckedGrant, *, past: bool) -> None:
     grant = found.grant
     for sealed in found.item.recipients:
-        keys = resolve(view, directory, sealed.kid)
+        keys = resolve(view, directory, sealed.kid, past=past)
         receiver = view.as_receiver(sealed.kid, directory.agency)
         if keys is None or receiver is None:
             found.trimmed = True

@@ -1,38 +1,62 @@
-"""A supervisor opens a row of the own agency: what is held back goes to that one device.
+"""Case records: a supervisor opens a row of the own agency, or takes a version out of quarantine.
 
+What is opened goes to that one device; what is taken out goes to everybody whom it was sealed to.
 Source: docs/protocol.md section 4; ground L22 of docs/secrecy-rules.md.
 
-> INVARIANT: only a member of the own agency's supervisors opens, for a task or a reason, and it is recorded.
+> INVARIANT: only a member of the own agency's supervisors opens, for a task or a reason, or countersigns, and it is
+> recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from msgspec import Raw
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_schemas.agency import EpochKeys
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import Kid
 from sluss_schemas.problems import Invalid
-from sluss_schemas.records import Open, SignedRecord, record_message
+from sluss_schemas.records import Countersign, Open, Record, SignedRecord, record_message
 from sluss_schemas.signing import verify
+from sluss_schemas.sync import OutcomeCode
 from sluss_server.services.caller import Caller
+from sluss_server.services.checking import Checked, Unusable
+from sluss_server.services.core import Core
 from sluss_server.services.directories import View
+from sluss_server.services.quarantine import must_supervise, released
+from sluss_server.services.receipts import Former
 from sluss_server.storage import feeds, reports
 from sluss_server.storage.feeds import OPENED, NewEntry, audience_feed, device_feed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class CheckedRecord:
-    """A record that may be stored, and the entry that it makes."""
+    """A record that may be stored, and what it brings about.
+
+    Attributes:
+        digest: SHA-256 of the record's own bytes.
+        at: when it was received, Unix seconds.
+        entries: what it opens.
+        release: the version that it takes out of quarantine.
+
+    """
 
     digest: bytes
     agency: bytes
     signed: SignedRecord
-    record: Open
-    entry: NewEntry
+    record: Record
+    at: int
+    entries: list[NewEntry] = field(default_factory=list)
+    release: Checked | None = None
+
+    @property
+    def fed(self) -> list[NewEntry]:
+        """Everything that goes into feeds by it."""
+        return self.entries if self.release is None else [*self.entries, *self.release.entries]
 
 
 def record_digest(raw: Raw) -> bytes:
@@ -43,8 +67,20 @@ def record_digest(raw: Raw) -> bytes:
         return hashlib.sha256(bytes(raw)).digest()
 
 
-async def check_record(connection: AsyncConnection, view: View, caller: Caller, raw: Raw) -> CheckedRecord:
-    """Check a pushed record and fetch what it opens.
+async def check_record(
+    core: Core,
+    connection: AsyncConnection,
+    view: View,
+    caller: Caller,
+    raw: Raw,
+    *,
+    now: int,
+    formers: Mapping[bytes, Former],
+) -> CheckedRecord | Unusable:
+    """Check a pushed record and fetch what it is about.
+
+    One that is in `formers` was stored before: its device's rights are not asked about again, and it waits for what it
+    is about.
 
     Raises:
         Invalid: `malformed`, `not_canonical`, `bad_signature`, `not_allowed`, or `not_found` for a report that the own
@@ -52,28 +88,62 @@ async def check_record(connection: AsyncConnection, view: View, caller: Caller, 
 
     """
     signed = decode(SignedRecord, bytes(raw), "record")
-    record = decode(Open, signed.record, "record")
-    if record.device != caller.device or (record.task is None) == (record.reason is None):
-        raise Invalid("malformed", "record.device" if record.device != caller.device else "record.reason")
+    record: Record = decode(Record, signed.record, "record")  # type: ignore[arg-type]  # a union is no class
+    if record.device != caller.device:
+        raise Invalid("malformed", "record.device")
+    if isinstance(record, Open) and (record.task is None) == (record.reason is None):
+        raise Invalid("malformed", "record.reason")
     verify(caller.sign_key, signed.signature, record_message(signed.record), "record")
-    directory = view.directories[caller.agency]
-    supervisors = directory.audience_for("supervisors")
-    if not caller.active or supervisors is None or Kid(caller.device) not in supervisors.members:
-        raise Invalid("not_allowed", "record.device")
+    digest = hashlib.sha256(signed.record).digest()
+    former = formers.get(digest)
+    if former is None:
+        must_supervise(view, caller, "record.device")
+    at = now if former is None else former.time
+    checked = CheckedRecord(digest=digest, agency=caller.agency, signed=signed, record=record, at=at)
+    try:
+        if isinstance(record, Countersign):
+            return await _countersign(core, connection, view, caller, checked, past=former is not None)
+        checked.entries.append(await _open(connection, view, caller, record))
+    except Invalid as refusal:
+        if former is not None and refusal.code == "not_found":
+            return Unusable(digest, OutcomeCode.RETRY, refusal.code, refusal.field, caller.agency)
+        raise
+    return checked
+
+
+async def _open(connection: AsyncConnection, view: View, caller: Caller, record: Open) -> NewEntry:
+    """Return the entry of the device's own feed that holds what was held back."""
+    supervisors = view.directories[caller.agency].audience_for("supervisors")
     stored = (await reports.stored(connection, caller.partnership, [record.digest])).get(record.digest)
-    if stored is None or stored.agency != caller.agency or stored.quarantine is not None:
+    if supervisors is None or stored is None or stored.agency != caller.agency or stored.quarantine is not None:
         raise Invalid("not_found", "record.digest")
     feed = audience_feed(supervisors.audience, 0)
     held = await feeds.sealed(connection, caller.partnership, feed, record.digest)
-    if held is None:
+    found = None if held is None else view.receiver(held.recipient)
+    if held is None or found is None or not isinstance(found[1], EpochKeys):
         raise Invalid("not_found", "record.digest")
-    entry = NewEntry(
+    if found[1].epoch < supervisors.members.get(Kid(caller.device), 0):
+        # Older than what this person was given: the row was never there for this device.
+        raise Invalid("not_found", "record.digest")
+    return NewEntry(
         device_feed(caller.device), "put", record.digest, OPENED, held.recipient, seal=held.seal, wraps=held.wraps
     )
-    return CheckedRecord(
-        digest=hashlib.sha256(signed.record).digest(),
-        agency=caller.agency,
-        signed=signed,
-        record=record,
-        entry=entry,
-    )
+
+
+async def _countersign(
+    core: Core, connection: AsyncConnection, view: View, caller: Caller, checked: CheckedRecord, *, past: bool
+) -> CheckedRecord | Unusable:
+    """Return the record with what it takes out, or why that stays where it is."""
+    about = checked.record.digest
+    if past:
+        stored = (await reports.stored(connection, caller.partnership, [about])).get(about)
+        if stored is not None and stored.agency == caller.agency and stored.quarantine is None:
+            # Its author brought the later receipt; the record is kept all the same.
+            return checked
+    found = await released(core, connection, view, caller, about, now=checked.at)
+    if isinstance(found, Checked):
+        checked.release = found
+        return checked
+    waits = past and found.outcome is OutcomeCode.RETRY
+    outcome = OutcomeCode.RETRY if waits else OutcomeCode.REFUSED
+    return Unusable(checked.digest, outcome, found.reason, found.field, caller.agency)

@@ -4,6 +4,7 @@ Source: docs/protocol.md section 6.
 
 > INVARIANT: a device has the feeds of the audiences that it is a member of, at the scenes that its person is assigned
 > to, and its own; scene and assignment are narrower than any key, and only the server enforces them.
+> What is older than the device's history in an audience is not delivered either.
 """
 
 from __future__ import annotations
@@ -27,12 +28,14 @@ class Feeds:
         own: the device's own feed.
         audiences: each audience with the scenes of its feeds: None for all, empty for no scene's.
         supervises: the audience of the own agency's supervisors, if the device is a member.
+        since: the first epoch of each audience that the device is entitled to.
 
     """
 
     own: bytes
     audiences: dict[bytes, frozenset[int] | None]
     supervises: bytes | None
+    since: dict[bytes, int]
 
     def has(self, feed: bytes) -> bool:
         """Tell whether a feed is among them."""
@@ -59,10 +62,11 @@ def feeds_of(view: View, caller: Caller) -> Feeds:
     directory = view.directories[caller.agency]
     kid = Kid(caller.device)
     person = directory.persons[directory.devices[kid].person]
-    audiences, supervises = dict[bytes, frozenset[int] | None](), None
+    audiences, since, supervises = dict[bytes, frozenset[int] | None](), dict[bytes, int](), None
     for audience in directory.audiences.values():
         if kid in audience.members:
             audiences[audience.audience] = person.scenes if audience.function == "field" else frozenset()
+            since[audience.audience] = audience.members[kid]
             if audience.function == "supervisors":
                 supervises = audience.audience
-    return Feeds(device_feed(caller.device), audiences, supervises)
+    return Feeds(device_feed(caller.device), audiences, supervises, since)

@@ -22,6 +22,7 @@ from sluss_schemas.problems import Invalid
 from sluss_server.services.caller import Caller
 from sluss_server.services.core import Core
 from sluss_server.services.delivering import Asker, Delivering
+from sluss_server.services.headsets import directories_of
 from sluss_server.services.placing import Feeds, feeds_of
 from sluss_server.services.recording import Recording
 from sluss_server.storage import feeds
@@ -74,6 +75,7 @@ class Pulling:
                 if not view.moved(chains):
                     asker = Asker(view, caller.agency, own, now)
                     pages = await self._pages(connection, caller, asker, heads, pull)
+                    used = await core.head_sets.read(connection, caller.partnership, _used(pages))
                     break
             view = await core.directories.refresh(caller.partnership)
         else:
@@ -81,7 +83,7 @@ class Pulling:
         if any(page.entries or page.past for page in pages):
             await self._recording.record(caller.partnership, _delivery(caller, pages, now))
         closed = tuple(one.feed for one in pull.cursor if not own.has(one.feed))
-        return sync.PullAnswer(tuple(pages), closed, view.heads, now), own.places()
+        return sync.PullAnswer(tuple(pages), closed, view.heads, now, used), own.places()
 
     async def _pages(
         self,
@@ -184,6 +186,12 @@ def _unread(
         if own.has(head.feed) and (beyond or seq < head.seq or below > 1):
             found.append((head, sync.Position(start.feed, start.generation, seq, below)))
     return found
+
+
+def _used(pages: list[sync.FeedPage]) -> set[bytes]:
+    """Return the digests of the directory heads that the delivered versions were sealed with."""
+    entries = (entry for page in pages for entry in (*page.entries, *page.past))
+    return {directories_of(entry.put.manifest) for entry in entries if entry.put is not None}
 
 
 def _delivery(caller: Caller, pages: list[sync.FeedPage], now: int) -> Leaf:

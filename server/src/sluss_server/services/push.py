@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from msgspec import Raw
@@ -21,13 +21,15 @@ from sluss_schemas.codec import decode
 from sluss_schemas.ids import NO_SCENE, SLOTS
 from sluss_schemas.manifest import U16, read_manifest
 from sluss_schemas.problems import Invalid
-from sluss_server.services.applying import Applying, Prepared
+from sluss_server.services.applying import LIVE, Applying, Prepared
 from sluss_server.services.caller import Caller
 from sluss_server.services.checking import Checked, Unusable, check_item, unusable
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
 from sluss_server.services.grants import CheckedGrant, check_grant
 from sluss_server.services.opening import CheckedRecord, check_record, record_digest
+from sluss_server.services.rationing import Ration
+from sluss_server.services.receipts import Former
 from sluss_server.services.recipients import Target
 from sluss_server.storage import reports
 from sluss_server.storage.reports import Stored
@@ -45,11 +47,14 @@ class Pushing:
         """Stand on these parts."""
         self._core: Final = core
         self._applying: Final[dict[bytes, Applying]] = {}
+        self._ration: Final = Ration()
 
     async def push(self, caller: Caller, push: sync.Push) -> sync.PushAnswer:
         """Apply a push.
 
-        A device or person without rights may push too; what it sends is kept in quarantine.
+        A device or person without rights may push too; what it sends is kept in quarantine, and of a revoked device
+        no more than its ration is taken.
+        What an earlier instance of this server gave a receipt for comes back as it was.
 
         Raises:
             Invalid: `body_too_large`, `unknown_device`, `overloaded`.
@@ -58,35 +63,50 @@ class Pushing:
         count = len(push.items) + len(push.grants) + len(push.records)
         if count > sync.MAX_PUSH_ITEMS:
             raise Invalid("body_too_large", "items")
+        if len(push.past) > sync.MAX_PUSH_ITEMS:
+            raise Invalid("body_too_large", "past")
+        now = self._core.clock()
+        revoked = self._core.directories.again(caller, now).revoked
+        if revoked and not self._ration.take(caller.device, max(count, 1), now):
+            raise Invalid("overloaded", "device")
+        formers = self._core.receipts.formers(push.past)
         applying = self._applying.setdefault(caller.partnership, Applying(self._core, caller.partnership))
         view = self._core.directories.known(caller.partnership)
         for _ in range(_ROUNDS):
-            prepared = await self._prepare(view, caller, push)
+            prepared = await self._prepare(view, caller, push, formers)
             answer = await self._core.writer.merge(
                 applying.run, prepared, key=("push", caller.partnership), weight=max(count, 1)
             )
             if answer is not None:
+                self._learn(caller.partnership, prepared, answer)
                 self._tell(caller.partnership, prepared)
                 return answer
             view = await self._core.directories.refresh(caller.partnership)
         raise Invalid("overloaded")
 
-    async def _prepare(self, view: View, caller: Caller, push: sync.Push) -> Prepared:
+    async def _prepare(self, view: View, caller: Caller, push: sync.Push, formers: Mapping[bytes, Former]) -> Prepared:
         """Check everything; what changes while others have their turn is seen by the writer in `seen`."""
         now, seen = self._core.clock(), view.state
         caller = self._core.directories.again(caller, now)
         active = caller.active and not caller.revoked
         items = list[Checked | Unusable]()
         for number, raw in enumerate(push.items, 1):
-            items.append(check_item(self._core, view, caller.agency, raw, now=now, active=active))
+            items.append(check_item(self._core, view, caller.agency, raw, now=now, active=active, formers=formers))
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
-        grants = await self._grants(view, caller, push.grants, items, now=now) if push.grants else []
-        records = [await self._record(view, caller, raw) for raw in push.records]
+        grants = await self._grants(view, caller, push.grants, items, now=now, formers=formers) if push.grants else []
+        records = [await self._record(view, caller, raw, now=now, formers=formers) for raw in push.records]
         return Prepared(seen=seen, items=items, grants=grants, records=records, now=now)
 
     async def _grants(
-        self, view: View, caller: Caller, raws: Sequence[Raw], items: Sequence[Checked | Unusable], *, now: int
+        self,
+        view: View,
+        caller: Caller,
+        raws: Sequence[Raw],
+        items: Sequence[Checked | Unusable],
+        *,
+        now: int,
+        formers: Mapping[bytes, Former],
     ) -> list[CheckedGrant | Unusable]:
         """Check the grants for versions that are stored, or come in this push."""
         read = [_read_grant(raw) for raw in raws]
@@ -102,7 +122,8 @@ class Pushing:
             if isinstance(grant, Invalid) or item is None:
                 found.append(unusable(hashlib.sha256(bytes(raw)).digest(), caller.agency, _refusal(grant)))
                 continue
-            found.append(self._grant(view, caller, item, known.get(grant.digest), coming, now=now))
+            former = formers.get(disclosure.grant_digest(item.grant))
+            found.append(self._grant(view, caller, item, known.get(grant.digest), coming, now=now, former=former))
         return found
 
     def _grant(
@@ -114,12 +135,17 @@ class Pushing:
         coming: dict[bytes, int],
         *,
         now: int,
+        former: Former | None,
     ) -> CheckedGrant | Unusable:
         digest = disclosure.grant_digest(item.grant)
         if stored is None or stored.agency != caller.agency or stored.quarantine is not None:
             return Unusable(digest, sync.OutcomeCode.RETRY, "not_found", "grant.digest", caller.agency)
+        strangers = any(view.receiver(one.kid) is None for one in item.recipients)
+        if former is not None and former.outcome is sync.OutcomeCode.CREATED and strangers:
+            # They were known; their directory has yet to come back.
+            return Unusable(digest, sync.OutcomeCode.RETRY, "stale_directory", "grant", caller.agency)
         try:
-            if not caller.active or caller.revoked:
+            if former is None and (not caller.active or caller.revoked):
                 raise Invalid("not_allowed", "device")
             return check_grant(
                 self._core.rules,
@@ -132,17 +158,29 @@ class Pushing:
                     _ALL_SLOTS,
                 ),
                 item,
-                now=now,
+                now=now if former is None else former.time,
+                past=former is not None,
             )
         except Invalid as refusal:
             return unusable(digest, caller.agency, refusal)
 
-    async def _record(self, view: View, caller: Caller, raw: Raw) -> CheckedRecord | Unusable:
+    async def _record(
+        self, view: View, caller: Caller, raw: Raw, *, now: int, formers: Mapping[bytes, Former]
+    ) -> CheckedRecord | Unusable:
         try:
             async with self._core.engine.read() as connection:
-                return await check_record(connection, view, caller, raw)
+                return await check_record(self._core, connection, view, caller, raw, now=now, formers=formers)
         except Invalid as refusal:
             return unusable(record_digest(raw), caller.agency, refusal)
+
+    def _learn(self, partnership: bytes, prepared: Prepared, answer: sync.PushAnswer) -> None:
+        """Remember which lists of heads are stored now, so that the next push need not ask."""
+        stored = {
+            one.manifest.directories: one.item.heads
+            for one, outcome in zip(prepared.items, answer.items, strict=True)
+            if isinstance(one, Checked) and outcome.outcome in LIVE
+        }
+        self._core.head_sets.learn(partnership, stored)
 
     def _tell(self, partnership: bytes, prepared: Prepared) -> None:
         """Wake those who wait; a hint, so that a duplicate wakes nobody for long."""
@@ -152,7 +190,7 @@ class Pushing:
             if isinstance(one, Checked | CheckedGrant)
             for entry in one.entries
         ]
-        feeds += [one.entry.feed for one in prepared.records if isinstance(one, CheckedRecord)]
+        feeds += [entry.feed for one in prepared.records if isinstance(one, CheckedRecord) for entry in one.fed]
         self._core.wake.tell(partnership, feeds)
 
 

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from sluss_schemas.agency import Device, EpochKeys
 from sluss_schemas.codec import encode
 from sluss_schemas.disclosure import Sealed
 from sluss_schemas.ids import NO_SCENE, bit, bitmap_of
 from sluss_schemas.manifest import Manifest
 from sluss_schemas.policy.decide import Receiver, Slots
 from sluss_schemas.problems import Invalid
-from sluss_schemas.replay import Device, Directory, EpochKeys
+from sluss_schemas.replay import Directory
 from sluss_schemas.sync import Item
 from sluss_server.services.directories import View
 from sluss_server.services.rules import Rules
@@ -51,8 +52,16 @@ class Kept(NamedTuple):
     trimmed: bool
 
 
-def place_base(rules: Rules, view: View, directory: Directory, target: Target, recipients: Sequence[Sealed]) -> Placing:
-    """Return the feed entries of a version's own seals.
+def place_base(
+    rules: Rules,
+    view: View,
+    directory: Directory,
+    target: Target,
+    recipients: Sequence[Sealed],
+    *,
+    past: bool = False,
+) -> Placing:
+    """Return the feed entries of a version's own seals; `past` is as for `resolve`.
 
     Raises:
         Invalid: `stale_directory`, when a recipient is an epoch that is not in force any more.
@@ -64,7 +73,7 @@ def place_base(rules: Rules, view: View, directory: Directory, target: Target, r
     trimmed = not sealed.keys() <= {one.kid for one in manifest.recipients}
     for recipient in manifest.recipients:
         given = sealed.get(recipient.kid)
-        found = resolve(view, directory, recipient.kid)
+        found = resolve(view, directory, recipient.kid, past=past)
         if given is None:
             continue
         if found is None:
@@ -87,8 +96,10 @@ def filled_slots(item: Item) -> int:
     return bitmap_of(section.slot for section in item.sections)
 
 
-def resolve(view: View, owner: Directory, kid: bytes) -> EpochKeys | Device | None:
+def resolve(view: View, owner: Directory, kid: bytes, *, past: bool = False) -> EpochKeys | Device | None:
     """Return the epoch or device that may be a recipient, or None for one that nobody knows.
+
+    `past` takes one that was a recipient when the version was sealed: a closed epoch, a device revoked since.
 
     Raises:
         Invalid: `stale_directory` for an epoch that is not in force any more.
@@ -99,8 +110,8 @@ def resolve(view: View, owner: Directory, kid: bytes) -> EpochKeys | Device | No
         return None
     directory, keys = found
     if isinstance(keys, Device):
-        return keys if directory.agency == owner.agency and keys.revoked_at is None else None
-    if not view.is_current(directory, keys):
+        return keys if directory.agency == owner.agency and (past or keys.revoked_at is None) else None
+    if not past and not view.is_current(directory, keys):
         raise Invalid("stale_directory", "recipients")
     return keys
 

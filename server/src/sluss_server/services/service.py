@@ -11,7 +11,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sluss_schemas import sync
+from sluss_schemas import membership, sync
 from sluss_schemas.ids import Sector
 from sluss_schemas.invitation import Code
 from sluss_schemas.policy.model import Pack
@@ -21,11 +21,14 @@ from sluss_server.services.chains import Chains
 from sluss_server.services.core import Core
 from sluss_server.services.directories import Directories
 from sluss_server.services.enrolling import Enrolling
-from sluss_server.services.epochs import Epochs
+from sluss_server.services.headsets import HeadSets
+from sluss_server.services.keyring import Keyring
 from sluss_server.services.pull import Pulling
 from sluss_server.services.push import Pushing
+from sluss_server.services.quarantine import Quarantine
 from sluss_server.services.receipts import Receipts
 from sluss_server.services.recording import Recording
+from sluss_server.services.restoring import Restoring
 from sluss_server.services.rules import Rules
 from sluss_server.services.wake import Wake
 from sluss_server.storage import schema
@@ -67,11 +70,15 @@ class Services:
             receipts=Receipts(receipt_key, instance),
             directories=Directories(engine),
             wake=Wake(),
+            head_sets=HeadSets(),
+            restoring=Restoring(engine),
         )
+        recording = Recording(self._core)
         self._pushing: Final = Pushing(self._core)
-        self._pulling: Final = Pulling(self._core, Recording(self._core))
+        self._pulling: Final = Pulling(self._core, recording)
+        self._quarantine: Final = Quarantine(self._core, recording)
         self._chains: Final = Chains(self._core)
-        self._epochs: Final = Epochs(self._core)
+        self._keyring: Final = Keyring(self._core)
         self._enrolling: Final = Enrolling(self._core)
 
     async def identify(self, kid: bytes) -> Caller | None:
@@ -86,35 +93,39 @@ class Services:
         """Return what is new in the device's feeds, waiting up to `pull.wait` seconds for something."""
         return await self._pulling.pull(caller, pull)
 
-    async def directory_pull(self, caller: Caller, pull: sync.DirectoryPull) -> sync.DirectoryAnswer:
+    async def quarantine(self, caller: Caller) -> sync.QuarantineAnswer:
+        """Return what waits in quarantine for a supervisor of the own agency."""
+        return await self._quarantine.waiting(caller)
+
+    async def directory_pull(self, caller: Caller, pull: membership.DirectoryPull) -> membership.DirectoryAnswer:
         """Return what follows in every chain of the partnership."""
         return await self._chains.pull(caller, pull)
 
-    async def directory_append(self, caller: Caller, append: sync.DirectoryAppend) -> sync.Appended:
+    async def directory_append(self, caller: Caller, append: membership.DirectoryAppend) -> membership.Appended:
         """Append to the own agency's chain."""
         return await self._chains.append(caller, append)
 
-    async def keys(self, caller: Caller) -> sync.KeysAnswer:
-        """Return the device's wraps, who else holds each epoch, and what waits for a registrar."""
-        return await self._epochs.keys(caller)
+    async def pull_keys(self, caller: Caller, pull: membership.KeysPull) -> membership.KeysAnswer:
+        """Return the device's wraps and shares, who lacks an epoch, what waits for a registrar, and the roster."""
+        return await self._keyring.pull(caller, pull)
 
-    async def offer_keys(self, caller: Caller, offer: sync.KeysOffer) -> None:
-        """Store wraps for newcomers and proposals of new epochs."""
-        await self._epochs.offer(caller, offer)
+    async def offer_keys(self, caller: Caller, offer: membership.KeysOffer) -> None:
+        """Store wraps for newcomers, proposals of epochs and splits, and a custodian's shares."""
+        await self._keyring.offer(caller, offer)
 
-    async def invite(self, caller: Caller, invitation: sync.Invitation) -> None:
+    async def invite(self, caller: Caller, invitation: membership.Invitation) -> None:
         """Announce an invitation of the own agency."""
         await self._enrolling.invite(caller, invitation)
 
-    async def enrol(self, enrolment: sync.Enrolment) -> None:
+    async def enrol(self, enrolment: membership.Enrolment) -> None:
         """Keep a new device's request until a registrar has approved it."""
         await self._enrolling.enrol(enrolment)
 
-    async def enrolments(self, caller: Caller) -> sync.Enrolments:
+    async def enrolments(self, caller: Caller) -> membership.Enrolments:
         """Return the enrolments that wait for a registrar of the own agency."""
         return await self._enrolling.enrolments(caller)
 
-    async def found(self, founding: sync.Founding) -> sync.Appended:
+    async def found(self, founding: membership.Founding) -> membership.Appended:
         """Found an agency with the code that the operator gave out."""
         return await self._enrolling.found(founding)
 

@@ -76,20 +76,20 @@ class Versions:
             if known or self._is_anothers(manifest.agency, manifest.report_id):
                 return Outcome(new.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "manifest.report_id")
             return Place()
-        parents = [known[digest] for digest in manifest.parents if digest in known]
-        if len(parents) != len(manifest.parents):
-            return Outcome(new.digest, OutcomeCode.RETRY, None, "manifest.parents")
-        if any(parent.kind != manifest.kind for parent in parents):
-            return Outcome(new.digest, OutcomeCode.REFUSED, "malformed", "manifest.kind")
-        if manifest.version != max(parent.version for parent in parents) + 1:
-            return Outcome(new.digest, OutcomeCode.REFUSED, "malformed", "manifest.version")
-        held = next((parent.quarantine for parent in parents if parent.quarantine is not None), None)
-        return Place(
-            fork=sum(one.version == manifest.version for one in known.values()),
-            forked=not all(parent.head for parent in parents),
-            # Its readers would not have what it amends.
-            quarantine=None if held is None else (held, "manifest.parents"),
-        )
+        return _follow(new, known)
+
+    def release(self, held: Checked) -> Place | Outcome:
+        """Return where a version in quarantine will stand, or why it cannot be taken out."""
+        manifest = held.manifest
+        known = self._reports.get((manifest.agency, manifest.report_id), {})
+        own = known.get(held.digest)
+        if own is None or own.quarantine is None:
+            # Somebody else was quicker.
+            return Outcome(held.digest, OutcomeCode.REFUSED, "not_found", "record.digest")
+        place = _follow(held, known) if manifest.parents else Place()
+        if isinstance(place, Place) and place.quarantine is not None:
+            return Outcome(held.digest, OutcomeCode.RETRY, place.quarantine[0], "manifest.parents")
+        return place
 
     def add(self, new: Checked, place: Place, *, live: bool) -> None:
         """Take a version in; one in quarantine (`live` False) leaves the heads alone."""
@@ -142,3 +142,22 @@ class Versions:
             found += [NewEntry(feed, "drop", digest) for feed in sorted(lost)]
             self._holds.get(digest, set()).difference_update(lost)
         return found
+
+
+def _follow(new: Checked, known: dict[bytes, _Known]) -> Place | Outcome:
+    """Return where a later version stands among those of its report."""
+    manifest = new.manifest
+    parents = [known[digest] for digest in manifest.parents if digest in known]
+    if len(parents) != len(manifest.parents):
+        return Outcome(new.digest, OutcomeCode.RETRY, None, "manifest.parents")
+    if any(parent.kind != manifest.kind for parent in parents):
+        return Outcome(new.digest, OutcomeCode.REFUSED, "malformed", "manifest.kind")
+    if manifest.version != max(parent.version for parent in parents) + 1:
+        return Outcome(new.digest, OutcomeCode.REFUSED, "malformed", "manifest.version")
+    held = next((parent.quarantine for parent in parents if parent.quarantine is not None), None)
+    return Place(
+        fork=sum(one.version == manifest.version for one in known.values()),
+        forked=not all(parent.head for parent in parents),
+        # Its readers would not have what it amends.
+        quarantine=None if held is None else (held, "manifest.parents"),
+    )

@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import NO_SCENE
+from sluss_schemas.records import Open
 from sluss_schemas.sync import Outcome, OutcomeCode
 from sluss_server.services.checking import Checked, Unusable
 from sluss_server.services.core import Core
 from sluss_server.services.grants import CheckedGrant
+from sluss_server.services.headsets import Heads
 from sluss_server.services.opening import CheckedRecord
 from sluss_server.services.versions import Place
 from sluss_server.storage import disclosure, facts, feeds, ledger, reports
@@ -24,7 +26,7 @@ from sluss_server.storage.disclosure import GrantRow, RecordRow
 from sluss_server.storage.facts import FactsRow
 from sluss_server.storage.feeds import NewEntry
 from sluss_server.storage.ledger import Leaf
-from sluss_server.storage.reports import OutcomeRow, ReportRow
+from sluss_server.storage.reports import OutcomeRow, Release, ReportRow
 
 Pushed = Checked | CheckedGrant | CheckedRecord
 Why = tuple[str | None, str | None]
@@ -49,14 +51,17 @@ class Writes:
         self._grants: Final = list[GrantRow]()
         self._records: Final = list[RecordRow]()
         self._leaves: Final = list[Leaf]()
+        self._released: Final = list[Release]()
+        self._settled: Final = list[OutcomeRow]()
+        self._heads: Final[dict[bytes, Heads]] = {}
         self.entries = list[NewEntry]()
         self.ended: list[bytes] = []
 
     def report(
-        self, one: Checked, place: Place, outcome: OutcomeCode, quarantine: tuple[str, str] | None, *, now: int
+        self, one: Checked, place: Place, outcome: OutcomeCode, quarantine: tuple[str, str] | None
     ) -> OutcomeRow:
         """Gather a report version and return its outcome."""
-        manifest, live = one.manifest, quarantine is None
+        manifest, live, now = one.manifest, quarantine is None, one.at
         self._reports.append(
             ReportRow(
                 self._partnership,
@@ -81,23 +86,46 @@ class Writes:
             self._leaf(one.agency, "quarantine", one.digest, manifest.author_ref, now)
             return self._outcome(one, outcome, quarantine, now)
         self._leaf(one.agency, "amend" if manifest.parents else "collect", one.digest, manifest.author_ref, now)
+        self._live(one)
+        return self._outcome(one, outcome, _TRIMMED if one.trimmed else _NO_REASON, now)
+
+    def release(self, one: Checked, outcome: OutcomeCode, now: int) -> OutcomeRow:
+        """Gather that a version leaves quarantine, and return its new outcome."""
+        self._released.append(
+            Release(
+                head=True,
+                quarantine=None,
+                tiers=encode(one.item.tiers),
+                sections=encode(one.item.sections),
+                item=None,
+                partnership_id=self._partnership,
+                digest=one.digest,
+            )
+        )
+        self._live(one)
+        row = self._row(one, outcome, _TRIMMED if one.trimmed else _NO_REASON, now)
+        self._settled.append(row)
+        return row
+
+    def _live(self, one: Checked) -> None:
+        """Gather what goes with a version that is in the feeds."""
         self.entries += one.entries
+        self._heads[one.manifest.directories] = one.item.heads
         if one.facts is not None:
             self._facts.append(
                 FactsRow(
                     self._partnership,
                     one.digest,
                     one.agency,
-                    manifest.kind,
+                    one.manifest.kind,
                     one.scene or NO_SCENE,
                     one.facts.time,
                     encode(one.facts.values),
                     one.facts.contributor,
                 )
             )
-        return self._outcome(one, outcome, _TRIMMED if one.trimmed else _NO_REASON, now)
 
-    def grant(self, one: CheckedGrant, now: int) -> OutcomeRow:
+    def grant(self, one: CheckedGrant) -> OutcomeRow:
         """Gather a grant, without its feed entries, and return its outcome."""
         self._grants.append(
             GrantRow(
@@ -106,36 +134,37 @@ class Writes:
                 one.grant.grant_id,
                 one.grant.digest,
                 one.grant.gateway,
-                now,
+                one.at,
                 one.item.grant,
                 one.item.signature,
                 one.item.decider,
                 one.item.reasons,
             )
         )
-        self._leaf(one.agency, "disclose", one.digest, one.grant.digest, now)
+        self._leaf(one.agency, "disclose", one.digest, one.grant.digest, one.at)
         if one.trimmed:
-            return self._outcome(one, OutcomeCode.TRIMMED, _TRIMMED, now)
-        return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, now)
+            return self._outcome(one, OutcomeCode.TRIMMED, _TRIMMED, one.at)
+        return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, one.at)
 
-    def record(self, one: CheckedRecord, now: int) -> OutcomeRow:
+    def record(self, one: CheckedRecord) -> OutcomeRow:
         """Gather a supervisor's record with what it opens, and return its outcome."""
+        kind = "open" if isinstance(one.record, Open) else "countersign"
         self._records.append(
             RecordRow(
                 self._partnership,
                 one.agency,
                 one.record.record,
-                "open",
+                kind,
                 one.record.digest,
                 one.record.device,
-                now,
+                one.at,
                 one.signed.record,
                 one.signed.signature,
             )
         )
-        self._leaf(one.agency, "open", one.record.digest, one.digest, now)
-        self.entries.append(one.entry)
-        return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, now)
+        self._leaf(one.agency, kind, one.record.digest, one.digest, one.at)
+        self.entries += one.entries
+        return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, one.at)
 
     def unusable(self, one: Unusable, now: int) -> Outcome:
         """Gather the leaf of a denial, if there is to be one, and return the outcome that stores nothing else."""
@@ -146,8 +175,11 @@ class Writes:
     async def flush(self, connection: AsyncConnection) -> None:
         """Write everything."""
         await reports.insert(connection, self._reports)
+        await reports.release(connection, self._released)
         await reports.end_heads(connection, self._partnership, self.ended)
         await reports.insert_outcomes(connection, self._outcomes)
+        await reports.settle(connection, self._settled)
+        await self._core.head_sets.write(connection, self._partnership, self._heads)
         await facts.insert(connection, self._facts)
         await disclosure.insert_grants(connection, self._grants)
         await disclosure.insert_records(connection, self._records)
@@ -155,10 +187,13 @@ class Writes:
         await ledger.append(connection, self._partnership, self._leaves, self._core.random)
 
     def _outcome(self, one: Pushed, outcome: OutcomeCode, why: Why, now: int) -> OutcomeRow:
-        receipt, signature = self._core.receipts.sign(one.digest, outcome, now)
-        row = OutcomeRow(self._partnership, one.digest, one.agency, str(outcome), *why, receipt, signature)
+        row = self._row(one, outcome, why, now)
         self._outcomes.append(row)
         return row
+
+    def _row(self, one: Pushed, outcome: OutcomeCode, why: Why, now: int) -> OutcomeRow:
+        receipt, signature = self._core.receipts.sign(one.digest, outcome, now)
+        return OutcomeRow(self._partnership, one.digest, one.agency, str(outcome), *why, receipt, signature)
 
     def _leaf(self, agency: bytes, action: str, digest: bytes, about: bytes, now: int) -> None:
         self._leaves.append(Leaf(agency, action, encode((action, digest, about, now))))

@@ -17,6 +17,7 @@ from typing import Any, Final
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -35,6 +36,8 @@ _SQLITE_BOTH: Final = (
     "PRAGMA temp_store = MEMORY",
 )
 _SQLITE_READER: Final = ("PRAGMA query_only = ON",)
+_PASSING: Final = frozenset({"40001", "40P01"})
+"""What PostgreSQL says to one of two transactions that stood in each other's way."""
 
 
 def database_url(address: str) -> URL:
@@ -50,6 +53,7 @@ class Engine:
     def __init__(self, url: URL) -> None:
         """Prepare both sides; nothing is opened before it is asked for."""
         sqlite = url.get_backend_name() == "sqlite"
+        self._sqlite: Final = sqlite
         self._write = create_async_engine(url, poolclass=NullPool)
         self._read = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
         if sqlite:
@@ -77,7 +81,10 @@ class Engine:
         """
         connection = await self._idle.get()
         try:
-            if connection is None or connection.closed:
+            if connection is not None and _gone(connection):
+                gone, connection = connection, None
+                await _discard(gone)
+            if connection is None:
                 connection = await self._read.connect()
             yield connection
         except BaseException:
@@ -89,10 +96,23 @@ class Engine:
         finally:
             self._idle.put_nowait(connection)
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Lend a connection of its own on which every statement sees the same moment; nobody waits for it."""
+        async with self._read.connect() as connection:
+            if self._sqlite:
+                await connection.exec_driver_sql("BEGIN")
+                yield connection
+                await connection.exec_driver_sql("ROLLBACK")
+            else:
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                async with connection.begin():
+                    yield connection
+
     async def close(self) -> None:
-        """Close every reader and both sides."""
-        for _ in range(READERS):
-            connection = await self._idle.get()
+        """Close every reader, once its user is done with it, and both sides."""
+        for connection in [await self._idle.get() for _ in range(READERS)]:
+            self._idle.put_nowait(None)
             if connection is not None:
                 await connection.close()
         await self._read.dispose()
@@ -102,6 +122,26 @@ class Engine:
 def open_engine(address: str) -> Engine:
     """Return the engine for a database address such as `sqlite:////var/lib/sluss/sluss.db`."""
     return Engine(database_url(address))
+
+
+def passing(error: Exception) -> bool:
+    """Tell whether the same transaction may succeed when it is run again.
+
+    Another process took its key in between or stood in its way, or the connection was lost.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlstate", None)
+    return isinstance(error, IntegrityError) or error.connection_invalidated or code in _PASSING
+
+
+def _gone(connection: AsyncConnection) -> bool:
+    """Tell whether a kept connection has ended, as far as this side was told; nothing is asked of the database."""
+    if connection.closed or connection.invalidated or connection.sync_connection is None:
+        return True
+    driver = connection.sync_connection.connection.driver_connection
+    ended = getattr(driver, "is_closed", None)
+    return ended is not None and bool(ended())
 
 
 async def _discard(connection: AsyncConnection) -> None:

@@ -17,11 +17,11 @@ from sqlalchemy import LargeBinary, and_, bindparam, literal, null, or_, select,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.ids import ID_BYTES, Kid
+from sluss_server.storage import restores
 from sluss_server.storage.bulk import insert_all, update_by
 from sluss_server.storage.tables import directory_heads, feed_entries, feed_heads, grants, reports
 
 SALT_BYTES: Final = 32
-FIRST_GENERATION: Final = 1
 BASE, GRANT, OPENED = 0, 1, 2
 """Why a recipient holds an entry: a seal of the report itself, a grant, or a supervisor's record."""
 RANGES: Final = 4
@@ -229,7 +229,9 @@ async def append(
     # After the insert, because a version and the one that takes it back may come in one transaction.
     ended = [(True, partnership, entry.feed, entry.digest, BASE) for entry in entries if entry.op == "drop"]
     await _end_entry.run(connection, ended)
-    await _insert_head.run(connection, [(partnership, feed, FIRST_GENERATION, heads[feed]) for feed in new])
+    if new:
+        generation = await restores.generation(connection, partnership)
+        await _insert_head.run(connection, [(partnership, feed, generation, heads[feed]) for feed in new])
     old = set(feeds) - set(new)
     await _move_head.run(connection, [(heads[feed], partnership, feed) for feed in feeds if feed in old])
 

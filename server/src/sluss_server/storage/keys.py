@@ -2,7 +2,8 @@
 
 Source: docs/protocol.md section 1.
 
-> INVARIANT: a stored wrap is never replaced, so nobody can take a key away from a device by offering another.
+> INVARIANT: a stored wrap is never replaced: another maker's stands beside it, so nobody can take a key away from a
+> device, nor keep one from it, by offering a bad one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sluss_server.storage.tables import epoch_proposals, epoch_wraps
 
 
 class WrapRow(NamedTuple):
-    """A row of `epoch_wraps`, in the order of its columns."""
+    """A row of `epoch_wraps`, in the order of its columns; `maker` is empty for what came with the epoch's entry."""
 
     partnership_id: bytes
     agency: bytes
@@ -26,11 +27,12 @@ class WrapRow(NamedTuple):
     audience: bytes
     epoch: int
     whole: bool
+    maker: bytes
     wrap: bytes
 
 
-class Holder(NamedTuple):
-    """That a device has an epoch, whole or its signing key alone."""
+class Holding(NamedTuple):
+    """What a device has a wrap of: an epoch, whole or its signing key alone."""
 
     audience: bytes
     epoch: int
@@ -55,16 +57,14 @@ _wraps: Final = (
         epoch_wraps.c.agency == bindparam("agency"),
         epoch_wraps.c.device == bindparam("device"),
     )
-    .order_by(epoch_wraps.c.audience, epoch_wraps.c.epoch, epoch_wraps.c.whole)
+    .order_by(epoch_wraps.c.audience, epoch_wraps.c.epoch, epoch_wraps.c.whole, epoch_wraps.c.maker)
 )
-_holders: Final = (
-    select(epoch_wraps.c.audience, epoch_wraps.c.epoch, epoch_wraps.c.device, epoch_wraps.c.whole)
-    .where(
-        epoch_wraps.c.partnership_id == bindparam("partnership"),
-        epoch_wraps.c.agency == bindparam("agency"),
-        epoch_wraps.c.audience.in_(bindparam("audiences", expanding=True)),
-    )
-    .order_by(epoch_wraps.c.audience, epoch_wraps.c.epoch, epoch_wraps.c.device)
+_makers: Final = select(
+    epoch_wraps.c.audience, epoch_wraps.c.epoch, epoch_wraps.c.device, epoch_wraps.c.whole, epoch_wraps.c.maker
+).where(
+    epoch_wraps.c.partnership_id == bindparam("partnership"),
+    epoch_wraps.c.agency == bindparam("agency"),
+    epoch_wraps.c.audience.in_(bindparam("audiences", expanding=True)),
 )
 _proposals: Final = (
     select(epoch_proposals.c.proposal)
@@ -82,14 +82,16 @@ async def wraps_for(connection: AsyncConnection, partnership: bytes, agency: byt
     return [WrapRow._make(row) for row in await connection.execute(_wraps, given)]
 
 
-async def holders_of(
+async def makers_of(
     connection: AsyncConnection, partnership: bytes, agency: bytes, audiences: Sequence[bytes]
-) -> list[Holder]:
-    """Return who has which epoch of these audiences."""
-    if not audiences:
-        return []
-    given = {"partnership": partnership, "agency": agency, "audiences": list(audiences)}
-    return [Holder._make(row) for row in await connection.execute(_holders, given)]
+) -> dict[Holding, set[bytes]]:
+    """Return which device has a wrap of which epoch of these audiences, and who made the wraps."""
+    found: dict[Holding, set[bytes]] = {}
+    if audiences:
+        given = {"partnership": partnership, "agency": agency, "audiences": list(audiences)}
+        for audience, epoch, device, whole, maker in await connection.execute(_makers, given):
+            found.setdefault(Holding(audience, epoch, device, bool(whole)), set()).add(maker)
+    return found
 
 
 async def insert_wraps(connection: AsyncConnection, rows: Sequence[WrapRow]) -> None:

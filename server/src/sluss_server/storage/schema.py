@@ -14,7 +14,9 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_server.storage.engine import Engine
 
@@ -33,7 +35,7 @@ def head() -> str:
 async def current(engine: Engine) -> str | None:
     """Return the database's revision; None for a database without any table of ours."""
     async with engine.read() as connection:
-        return await connection.run_sync(_current)
+        return await connection.run_sync(current_of)
 
 
 async def migrate(engine: Engine) -> str:
@@ -41,18 +43,32 @@ async def migrate(engine: Engine) -> str:
     connection = await engine.writer_connection()
     try:
         async with connection.begin():
-            await connection.run_sync(_upgrade)
+            await build(connection, head())
     finally:
         await connection.close()
     return head()
 
 
-def _current(connection: Connection) -> str | None:
+def known(revision: str) -> bool:
+    """Tell whether this program can build the schema of a revision."""
+    try:
+        return ScriptDirectory(str(_SCRIPTS)).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+async def build(connection: AsyncConnection, revision: str) -> None:
+    """Bring the schema to a revision, within the caller's transaction."""
+    await connection.run_sync(_upgrade, revision)
+
+
+def current_of(connection: Connection) -> str | None:
+    """Return the revision that a connection sees."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

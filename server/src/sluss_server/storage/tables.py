@@ -84,6 +84,7 @@ directory_entries: Final = Table(
     _bytes("entry"),
 )
 
+# `maker` is the device that offered the wrap; empty for those that came with the entry of their epoch.
 epoch_wraps: Final = Table(
     "epoch_wraps",
     metadata,
@@ -93,6 +94,7 @@ epoch_wraps: Final = Table(
     _key("audience"),
     _key("epoch", BigInteger),
     _key("whole", Boolean),
+    _key("maker"),
     _bytes("wrap"),
     Index("epoch_wraps_by_audience", "partnership_id", "agency", "audience"),
 )
@@ -105,6 +107,41 @@ epoch_proposals: Final = Table(
     _key("audience"),
     _number("epoch"),
     _bytes("proposal"),
+)
+
+# A custodian's share for a device: the custodian's own, or one that recovers; `share` is its digest.
+sealed_shares: Final = Table(
+    "sealed_shares",
+    metadata,
+    _key("partnership_id"),
+    _key("agency"),
+    _key("device"),
+    _key("audience"),
+    _key("epoch", BigInteger),
+    _key("custodian"),
+    _bytes("share"),
+    _bytes("sealed"),
+)
+
+# The latest split of an epoch that waits for a registrar.
+share_proposals: Final = Table(
+    "share_proposals",
+    metadata,
+    _key("partnership_id"),
+    _key("agency"),
+    _key("audience"),
+    _key("epoch", BigInteger),
+    _bytes("proposal"),
+)
+
+# The last sealed roster that came with its entry; it is in force while the directory names its digest.
+rosters: Final = Table(
+    "rosters",
+    metadata,
+    _key("partnership_id"),
+    _key("agency"),
+    _bytes("digest"),
+    _bytes("roster"),
 )
 
 # `device` announced the invitation, and has a bound of its own; an older row does not say.
@@ -166,6 +203,23 @@ reports: Final = Table(
     _bytes("sections"),
     _bytes("item", nullable=True),
     UniqueConstraint("partnership_id", "report_id", "agency", "version", "fork", name="reports_by_report"),
+)
+Index(
+    "reports_in_quarantine",
+    reports.c.partnership_id,
+    reports.c.agency,
+    reports.c.received_at,
+    sqlite_where=reports.c.quarantine.is_not(None),
+    postgresql_where=reports.c.quarantine.is_not(None),
+)
+
+# The directory heads that versions were sealed with: each list once, by the digest that manifests name.
+head_sets: Final = Table(
+    "head_sets",
+    metadata,
+    _key("partnership_id"),
+    _key("digest"),
+    _bytes("heads"),
 )
 
 facts: Final = Table(
@@ -260,4 +314,15 @@ ledger_leaves: Final = Table(
     _bytes("salt"),
     _bytes("content"),
     _bytes("leaf"),
+)
+
+# One row for each time that what is here came out of a backup: what the server called itself from then on, and the
+# generation that its feeds began anew with.
+restores: Final = Table(
+    "restores",
+    metadata,
+    _key("partnership_id"),
+    _key("instance"),
+    _number("restored_at"),
+    _number("generation"),
 )

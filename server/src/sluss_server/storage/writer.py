@@ -15,11 +15,10 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.problems import Invalid
-from sluss_server.storage.engine import Engine
+from sluss_server.storage.engine import Engine, passing
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -123,7 +122,7 @@ class Writer:
             if len(batch) > 1:
                 for one in batch:
                     await self._alone(one)
-            elif isinstance(error, IntegrityError):
+            elif passing(error):
                 await self._alone(batch[0])
             else:
                 _fail(batch[0], error)
@@ -133,16 +132,14 @@ class Writer:
                     one.answer.set_result(answer)
 
     async def _alone(self, one: _Waiting) -> None:
-        """Run one job by itself, and again where another process took a key in between."""
+        """Run one job by itself, and again where another process was in its way or the connection was lost."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 [answer] = await self._transaction([one])
-            except IntegrityError as error:
-                if attempt == _ATTEMPTS:
-                    _fail(one, error)
             except Exception as error:  # noqa: BLE001  # as above
-                _fail(one, error)
-                return
+                if attempt == _ATTEMPTS or not passing(error):
+                    _fail(one, error)
+                    return
             else:
                 if not one.answer.done():
                     one.answer.set_result(answer)

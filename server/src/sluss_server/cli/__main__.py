@@ -1,0 +1,5 @@
+"""`python -m sluss_server.cli` is `sluss`."""
+
+from sluss_server.cli import main
+
+main()
