@@ -18,13 +18,14 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import registrar, sync
+from sluss_client import sync
+from sluss_client.agency import founding, registrar
 from sluss_client.errors import Invalid, Offline, Refused, StoreError
 from sluss_client.keys import DeviceKeys, DeviceSeeds
 from sluss_client.local import Config, Local
 from sluss_client.store import Store, remove
 from sluss_client.transport import Transport
-from sluss_schemas import sync as wire
+from sluss_schemas import membership
 from sluss_schemas.ids import Function
 from sluss_schemas.invitation import Code
 
@@ -56,16 +57,16 @@ def prepare(path: Path, passphrase: str, said: Code, functions: Sequence[Functio
     if said.founding is None:
         founded = None
         config = Config(said.server, said.partnership, said.agency or b"", said.root or b"")
-        waits = _announcement(said, _ENROL, registrar.enrolment_of(said, keys))
+        waits = _announcement(said, _ENROL, founding.enrolment_of(said, keys))
     else:
-        founded = registrar.found(said, keys, functions, now)
+        founded = founding.found(said, keys, functions, now)
         config = Config(said.server, said.partnership, founded.agency, founded.root)
-        mac = registrar.founding_mac(said, founded.entries)
-        waits = _announcement(said, _FOUND, wire.Founding(said.partnership, said.invite, mac, founded.entries))
+        mac = founding.founding_mac(said, founded.entries)
+        waits = _announcement(said, _FOUND, membership.Founding(said.partnership, said.invite, mac, founded.entries))
 
     def keep(local: Local) -> None:
         if founded is not None:
-            registrar.Registrar.keep(local, founded)
+            registrar.keep_root(local, founded.root_seed, founded.next_root_seed)
         local.store.put(_SPACE, _KEY, msgspec.msgpack.encode(waits))
 
     return Local.create(path, passphrase, seeds, config, keep)
@@ -123,15 +124,15 @@ async def _finish(local: Local, transport: Transport) -> None:
         await _send(local, transport, waits)
     with local.store.transaction():
         if waits.path == _FOUND and not local.approved:
-            founding = msgspec.msgpack.decode(waits.body, type=wire.Founding)
-            local.extend(wire.Chain(local.config.agency, 0, founding.entries))
+            founding = msgspec.msgpack.decode(waits.body, type=membership.Founding)
+            local.extend(membership.Chain(local.config.agency, 0, founding.entries))
         local.store.delete(_SPACE, _KEY)
 
 
 async def _send(local: Local, transport: Transport, waits: _Announcement) -> None:
     try:
         if waits.path == _FOUND:
-            await transport.post_unsigned(waits.path, msgspec.Raw(waits.body), wire.Appended)
+            await transport.post_unsigned(waits.path, msgspec.Raw(waits.body), membership.Appended)
         else:
             await transport.post_unsigned(waits.path, msgspec.Raw(waits.body), type(None))
     except Invalid:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from sluss_client.report import Report
 from sluss_schemas.ids import PersonId, ReportId
 
 
@@ -61,12 +62,13 @@ class Duty:
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """A person of the partnership as the directories know them: an alias, never a name."""
+    """A person of the partnership: an alias, and a name where the own agency's roster has one."""
 
     id: PersonId
     alias: str
     agency: str
     functions: tuple[str, ...]
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +79,26 @@ class Held:
     version: int
     kind: str
     time: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A version that waits in quarantine for a supervisor of the own agency.
+
+    Attributes:
+        kind: its name; empty where it is secret and this device cannot open it.
+        alias: who filed it, where this device can read that.
+        reason: a problem code.
+        received_at: when the server got it, in Unix seconds.
+        report: what this device can read of it; None where it does not open here or does not hold together.
+
+    """
+
+    report_id: ReportId
+    version: int
+    digest: bytes
+    kind: str
+    alias: str | None
+    reason: str
+    received_at: int
+    report: Report | None

@@ -1,6 +1,7 @@
 """Acts about a report that is filed already: a supervisor opens a row, an author answers a duty later.
 
 Each is durable in the store before the call returns, and goes out with the next sync, byte for byte until answered.
+`again` keeps what was answered, for a server that is restored.
 Source: docs/protocol.md section 4.
 
 > INVARIANT: a reason leaves the device sealed to the own supervisors; the server sees that there is one.
@@ -15,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import crypto, filing
+from sluss_client import again, crypto, filing
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
@@ -23,15 +24,18 @@ from sluss_client.receipts import RECEIPTED, check_receipt
 from sluss_client.transport import Transport
 from sluss_schemas import disclosure
 from sluss_schemas import sync as wire
+from sluss_schemas.agency import Audience
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import Digest
 from sluss_schemas.problems import Invalid
-from sluss_schemas.records import Open, SignedRecord, record_message
+from sluss_schemas.records import Open, Record, SignedRecord, record_message
 
 ANSWERS: Final = frozenset({"send", "no"})
 """What an author may answer to a duty."""
 _RECORDS: Final = "record"
 _GRANTS: Final = "grant"
+SPACES: Final = frozenset({_RECORDS, _GRANTS})
+"""The store's spaces of what waits to be sent."""
 _ROW_KEY_BYTES: Final = 20
 _REASON_LABEL: Final = b"sluss/reason"
 _MAX_REASON_BYTES: Final = 4000
@@ -45,9 +49,7 @@ def open_row(local: Local, digest: bytes, reason: str | None, task: bytes | None
         Invalid: `missing_field` unless exactly one of reason and task is given; `too_long`.
 
     """
-    supervisors = local.trust.own.audience_for("supervisors")
-    if supervisors is None or local.keys.kid not in supervisors.members:
-        raise Refused("reason", code="supervisor_only")
+    supervisors = own_supervisors(local)
     if (not reason) == (task is None):
         raise Invalid("missing_field", "reason", "State a reason or name a task, one of the two.")
     sealed = None
@@ -57,9 +59,22 @@ def open_row(local: Local, digest: bytes, reason: str | None, task: bytes | None
         if supervisors.current is None or not crypto.usable(supervisors.current.kem_key):
             raise Refused("reason", code="no_group_key")
         sealed = crypto.seal(supervisors.current.kem_key, _REASON_LABEL + digest, crypto.pad(reason.encode()))
-    record = encode(Open(os.urandom(16), digest, local.keys.kid, now, task, sealed))
-    signed = SignedRecord(record, local.keys.sign.sign(record_message(record)))
-    local.store.put(_RECORDS, digest, encode(signed))
+    file_record(local, digest, Open(os.urandom(16), digest, local.keys.kid, now, task, sealed))
+
+
+def own_supervisors(local: Local) -> Audience:
+    """Return the audience of the own supervisors, on the device of one of them; else `Refused` `supervisor_only`."""
+    supervisors = local.trust.own.audience_for("supervisors")
+    if supervisors is None or local.keys.kid not in supervisors.members:
+        raise Refused("device", code="supervisor_only")
+    return supervisors
+
+
+def file_record(local: Local, about: bytes, record: Record) -> None:
+    """Sign a record with this device's key and keep it until it is answered; one about the same takes its place."""
+    data = encode(record)
+    signed = SignedRecord(data, local.keys.sign.sign(record_message(data)))
+    local.store.put(_RECORDS, about, encode(signed))
 
 
 def answer(local: Local, row: Row, answers: Mapping[str, str]) -> None:
@@ -80,18 +95,18 @@ def answer(local: Local, row: Row, answers: Mapping[str, str]) -> None:
 
 
 async def push(local: Local, transport: Transport) -> None:
-    """Send the grants and records that wait; what the server has answered is not sent again."""
-    _make_grants(local, transport.now())
+    """Send the grants and records that wait; what the server has answered is kept for a restore, and not sent again."""
+    make_grants(local, transport.now())
     for batch in _batches(sorted(local.store.items(_GRANTS))):
         push = wire.Push((), grants=tuple(msgspec.Raw(data) for _, data in batch))
         answer = await transport.post("/v1/push", push, wire.PushAnswer)
         with local.store.transaction():
-            _take_answers(local, _GRANTS, batch, answer.grants)
+            _take_answers(local, _GRANTS, batch, answer.grants, transport.now())
     for batch in _batches(sorted(local.store.items(_RECORDS))):
         push = wire.Push((), records=tuple(msgspec.Raw(data) for _, data in batch))
         answer = await transport.post("/v1/push", push, wire.PushAnswer)
         with local.store.transaction():
-            _take_answers(local, _RECORDS, batch, answer.records)
+            _take_answers(local, _RECORDS, batch, answer.records, transport.now())
 
 
 def _batches(waiting: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
@@ -100,7 +115,7 @@ def _batches(waiting: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, b
         yield waiting[start : start + wire.MAX_PUSH_ITEMS]
 
 
-def _make_grants(local: Local, now: int) -> None:
+def make_grants(local: Local, now: int) -> None:
     """Make the grants of answered duties once, and keep them to be pushed verbatim."""
     waiting = local.outbox.unsent()
     if not waiting:
@@ -122,20 +137,20 @@ def _make_grants(local: Local, now: int) -> None:
 
 
 def _take_answers(
-    local: Local, space: str, sent: list[tuple[bytes, bytes]], outcomes: tuple[wire.Outcome, ...]
+    local: Local, space: str, sent: list[tuple[bytes, bytes]], outcomes: tuple[wire.Outcome, ...], now: int
 ) -> None:
     if len(sent) != len(outcomes):
         raise Untrusted("server_error", "push", "The server did not answer everything; all of it is kept.")
-    checkpoint = local.trust.own.genesis.checkpoint if local.trust.own.genesis else b""
     for (key, data), outcome in zip(sent, outcomes, strict=True):
         if outcome.outcome is wire.OutcomeCode.RETRY:
             continue
         if outcome.outcome in RECEIPTED:
-            check_receipt(outcome, _name_of(space, data), checkpoint)
+            check_receipt(outcome, _name_of(space, data), local.checkpoint)
         local.store.delete(space, key)
         if outcome.outcome in wire.STORED:
+            again.keep(local, "grants" if space == _GRANTS else "records", data, outcome, now)
             continue
-        if space == _GRANTS:
+        if space == _GRANTS and not local.wiped:
             # The duty was not told: it waits in `duties()` again, and is made again for the receivers of then.
             row = local.outbox.by_key(key[:_ROW_KEY_BYTES])
             code = key[_ROW_KEY_BYTES:-1].decode()

@@ -20,6 +20,19 @@ def real() -> float:
     return time.time()
 
 
+def latest(corrected: int) -> int:
+    """Return the later of a time that a server corrected and the own one: by it ends what no server may prolong."""
+    return max(corrected, now())
+
+
+def running() -> float:
+    """Return seconds that only run forward, whatever the clock is set to, and also while the machine sleeps."""
+    # Linux's monotonic clock stands still in sleep, macOS's goes on under this name only, Windows' goes on by itself.
+    name = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+    passed = time.monotonic() if name is None else time.clock_gettime(name)
+    return passed + _offset()
+
+
 def _offset() -> int:
     name = os.environ.get("SLUSS_TEST_CLOCK")
     if not name:

@@ -1,7 +1,7 @@
 """The calls that an app makes: file, read, amend, sync.
 
-`file`, `reports`, `get`, `readers`, `waiting`, `duties`, `held` and `people` never touch the network; `amend` and
-`inspect` return when they are durable; `sync` does everything else.
+`file`, `reports`, `get`, `readers`, `waiting`, `duties`, `held` and `people` never touch the network; `amend`,
+`inspect` and `countersign` return when they are durable; `sync` and `quarantine` do everything else.
 Source: docs/contract.md, "The SDK".
 
 > INVARIANT: what `file` returned is on disk, sealed, and stays there until the server has acknowledged it.
@@ -14,54 +14,42 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
 
-from sluss_client import announcing, casework, clock, registrar, saving, views
+from sluss_client import announcing, casework, clock, lists, quarantine, saving, views
 from sluss_client import sync as driver
-from sluss_client.answers import Colleague, Duty, Held, ReaderRow, SyncResult, Waiting
+from sluss_client.agency import registrar, roots
+from sluss_client.answers import Colleague, Duty, Held, Quarantined, ReaderRow, SyncResult, Waiting
+from sluss_client.custody import Custody
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
-from sluss_client.outbox import WAITING, State
+from sluss_client.opened import Opened, load
+from sluss_client.outbox import WAITING
+from sluss_client.pushing import Progress
 from sluss_client.report import Report
-from sluss_client.store import Store
-from sluss_client.sync import Progress
-from sluss_client.transport import Transport
 from sluss_schemas import forms
 from sluss_schemas.ids import Function, PersonId, ReportId, Sector
 from sluss_schemas.invitation import read_code
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
-from sluss_schemas.problems import CATALOGUE
 
 
-class Device:
+class Device(Opened):
     """One staff member's device; open it with `open` or `enrol`, and use it in an `async with`."""
-
-    def __init__(self, local: Local) -> None:
-        """Take a loaded store."""
-        self._local = local
-        self._transport = Transport(local.config.server, local.keys, local.config.offset)
-        self._syncing = asyncio.Lock()
 
     # opening
 
     @classmethod
-    async def open(cls, path: Path | str, passphrase: str) -> Self:
-        """Open a device's store.
+    async def open(cls, path: Path | str, passphrase: str, lock_after_s: float | None = None) -> Self:
+        """Open a device's store; it locks itself when for so many seconds nothing but a sync was asked of it.
 
         Raises:
-            StoreError: `store_missing`, `wrong_passphrase`, `store_damaged`, `store_locked`.
+            StoreError: `store_missing`, `wrong_passphrase`, `passphrase_wait`, `store_damaged`, `store_locked`.
 
         """
-        store = Store.open(Path(path), passphrase)
-        try:
-            return cls(Local(store))
-        except BaseException:
-            store.close()
-            raise
+        return cls(load(Path(path), passphrase), lock_after_s)
 
     @classmethod
     async def enrol(
@@ -87,32 +75,12 @@ class Device:
         await announcing.announce(local)
         return cls(local)
 
-    async def close(self) -> None:
-        """Close the connection and the store."""
-        await self._transport.close()
-        self._local.store.close()
-
-    async def __aenter__(self) -> Self:
-        """Use the device."""
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close it."""
-        await self.close()
-
     # who and where
 
     @property
     def local(self) -> Local:
         """The device's state, for the registrar's and the doctor's commands."""
         return self._local
-
-    @property
-    def path(self) -> Path:
-        """Where the store is."""
-        return self._local.store.path
 
     @property
     def approved(self) -> bool:
@@ -159,6 +127,16 @@ class Device:
         """The registrar's acts; `Refused` on any other device."""
         return registrar.Registrar(self._local, self._transport)
 
+    @property
+    def roots(self) -> roots.Roots:
+        """What the root key from the safe is for; on any enrolled device of the agency."""
+        return roots.Roots(self._local, self._transport)
+
+    @property
+    def custody(self) -> Custody:
+        """What custodians do, and who recovers with their help."""
+        return Custody(self._local, self._transport)
+
     def now(self) -> int:
         """Return the time, corrected by what the server said, in Unix seconds."""
         return self._transport.now()
@@ -170,12 +148,7 @@ class Device:
 
     def people(self) -> list[Colleague]:
         """Return the people of the own agency and its peers, by alias."""
-        return [
-            Colleague(person.person, person.alias, chain.slug, person.functions)
-            for chain in self._local.trust.agencies(self.now())
-            for person in sorted(chain.persons.values(), key=lambda one: one.alias)
-            if person.active(self.now())
-        ]
+        return lists.people(self._local, self.now())
 
     # filing
 
@@ -283,32 +256,12 @@ class Device:
 
     def waiting(self) -> list[Waiting]:
         """Return what the server has not acknowledged, in the order of filing, with the reason where it refused."""
-        pack = self._pack()
-        return [
-            Waiting(
-                ReportId(row.report_id),
-                pack.kinds[row.kind].name,
-                row.version,
-                str(row.state),
-                row.filed_at,
-                row.reason,
-                row.field,
-                CATALOGUE[row.reason][1] if row.reason in CATALOGUE else "",
-            )
-            for row in self._local.outbox.rows()
-            if row.state in WAITING or row.state is State.QUARANTINED
-        ]
+        local = self._unlocked()
+        return lists.waiting(local, _pack_of(local, self.now()))
 
     def duties(self) -> list[Duty]:
         """Return the duties that wait for an answer, oldest first."""
-        pack = self._pack()
-        latest = {row.report_id: row for row in self._local.outbox.rows()}
-        return [
-            Duty(ReportId(row.report_id), row.version, code, pack.gateways[code].en, row.filed_at)
-            for row in latest.values()
-            for code in row.due
-            if code not in dict(row.duties) or code in row.unsent
-        ]
+        return lists.duties(self._local, self._pack())
 
     def held(self) -> list[Held]:
         """Return the rows of the own agency that this supervisor may open, newest first."""
@@ -328,6 +281,28 @@ class Device:
             raise NotFound("report_id")
         casework.open_row(self._local, received.heads()[0].digest, reason, task, self.now())
 
+    async def quarantine(self) -> list[Quarantined]:
+        """Fetch what waits in quarantine for this supervisor's agency, oldest first.
+
+        Raises:
+            Refused: `supervisor_only`.
+            Offline: no contact.
+
+        """
+        return await quarantine.listed(self._local, self._transport, self._pack(), self.now())
+
+    async def countersign(self, report_id: ReportId | str) -> int:
+        """Take a report that `quarantine` listed out of it; durable when it returns, sent at the next sync.
+
+        Returns how many versions that were.
+
+        Raises:
+            NotFound: no such report was listed.
+            Refused: `supervisor_only`.
+
+        """
+        return quarantine.countersign(self._local, views.as_id(report_id), self.now())
+
     # syncing
 
     async def sync(self, progress: Progress | None = None) -> SyncResult:
@@ -336,14 +311,20 @@ class Device:
         Raises:
             Offline: no contact; whatever was done before stays done, and what was filed waits.
             Untrusted: the server showed a directory that does not hold together.
-            Refused: `waiting_for_approval`, `revoked_device`.
+            Refused: `waiting_for_approval`, `locked`, `revoked_device` and `not_allowed`, which still send what waits,
+                into quarantine; `wiped`, which does the same and ends every other call.
 
         """
-        register = self.registrar.work if registrar.Registrar.present(self._local) else None
         # One after the other: a second sync would find the directories moved under its feet.
         async with self._syncing:
-            tally = await driver.run(self._local, self._transport, progress, register)
-        waiting = sum(row.state in WAITING for row in self._local.outbox.rows())
+            local, transport = self._unlocked(), self._transport
+            present = registrar.Registrar.present(local)
+            register = registrar.Registrar(local, transport).work if present else None
+            try:
+                tally = await driver.run(local, transport, progress, register)
+                waiting = sum(row.state in WAITING for row in local.outbox.rows())
+            finally:
+                self._finish_lock()
         return SyncResult(tally.sent, tally.received, tally.dropped, tally.quarantined, waiting, tally.alarms)
 
     def sync_now(self, progress: Progress | None = None) -> SyncResult:
@@ -354,11 +335,15 @@ class Device:
                 return await self.sync(progress)
             finally:
                 # The connections belong to this call's loop.
-                await self._transport.close()
+                await self._connection.close()
 
         return asyncio.run(once())
 
     def _pack(self) -> Pack:
-        if not self._local.approved:
-            raise Refused("device", code="waiting_for_approval")
-        return self._local.trust.pack(self.now())
+        return _pack_of(self._local, self.now())
+
+
+def _pack_of(local: Local, now: int) -> Pack:
+    if not local.approved:
+        raise Refused("device", code="waiting_for_approval")
+    return local.trust.pack(now)

@@ -29,6 +29,7 @@ from sluss_client.sections import AuthorBrief, AuthorSection, author_ref, contri
 from sluss_client.trust import Reachable, Trust
 from sluss_schemas import brief, disclosure, forms, manifest
 from sluss_schemas import sync as wire
+from sluss_schemas.agency import Person
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import (
     NO_GRANT,
@@ -46,7 +47,6 @@ from sluss_schemas.ids import (
 )
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
-from sluss_schemas.replay import Person
 
 _AUTHOR: Final = slot("AUT")
 _DAY_PARTS_H: Final = 6
@@ -55,7 +55,10 @@ _DECIDER_LABEL: Final = b"sluss/decider"
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who files, with which device, in which function, and the group key that signs for them."""
+    """Who files, with which device, in which function, and the group key that signs for them.
+
+    `count_key` is the roster's, or nothing while no roster has reached this device.
+    """
 
     person: Person
     function: str

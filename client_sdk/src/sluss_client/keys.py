@@ -15,8 +15,9 @@ import msgspec
 from sluss_client import crypto
 from sluss_client.crypto import KemKey, SignKey
 from sluss_schemas import directory as d
+from sluss_schemas import membership
+from sluss_schemas.agency import EpochKeys
 from sluss_schemas.ids import AgencyId, AudienceId, Kid, kid_of
-from sluss_schemas.replay import EpochKeys
 
 
 class DeviceSeeds(msgspec.Struct, frozen=True, array_like=True):
@@ -67,10 +68,6 @@ class HeldEpoch(msgspec.Struct, frozen=True, array_like=True):
         """Return the group signing key's seed."""
         return crypto.derive(self.secret, b"sluss/epoch/sign") if self.whole else self.secret
 
-    def count_key(self) -> bytes:
-        """Return the key under which a person's reports of one week count as one contributor's; the host lacks it."""
-        return crypto.derive(self.sign_seed(), b"sluss/count")
-
     def kem_seed(self) -> bytes:
         """Return the KEM key's seed; only a member has it."""
         return crypto.derive(self.secret, b"sluss/epoch/kem")
@@ -100,6 +97,10 @@ class KeyRing:
         if held.whole:
             kem = KemKey(held.kem_seed())
             self.kems[kid_of(kem.public)] = kem
+
+    def held(self) -> tuple[membership.HeldKey, ...]:
+        """Return what is in the ring, as a request for keys names it."""
+        return tuple(membership.HeldKey(one.audience, one.epoch, one.whole) for one in self.epochs.values())
 
     def holds(self, keys: EpochKeys, *, whole: bool) -> bool:
         """Tell whether the ring has an epoch's secret, whole or at least to sign with."""

@@ -5,11 +5,12 @@ sealing on the exact bytes that are pushed until they are answered.
 
 > INVARIANT: nothing but the author's own withdrawal removes an unsent row; no change of access, version or clock does.
 > INVARIANT: a sealed item is pushed byte for byte until it is answered; only `stale_directory` seals it again.
+> INVARIANT: what was answered is kept, sealed, until `drop_items`: a server that was restored gets it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -23,6 +24,10 @@ _PENDING: Final = "pending"
 _UNSENT: Final = "unsent"
 _LATEST: Final = "latest"
 _ITEMS: Final = "item"
+_KEPT: Final = "kept"
+_AGAIN: Final = "again"
+SPACES: Final = frozenset({_SPACE, _PENDING, _ITEMS, _KEPT, _AGAIN})
+"""The store's spaces that hold rows, what waits of them, and what is sealed."""
 _ENVELOPE_BYTES: Final = 1024
 
 
@@ -38,6 +43,8 @@ class State(StrEnum):
 
 WAITING: Final = frozenset({State.FILED, State.SEALED, State.REFUSED})
 """Not acknowledged: on this device alone."""
+ANSWERED: Final = frozenset({State.SENT, State.QUARANTINED})
+"""On the server, by its receipt."""
 
 
 class Shown(msgspec.Struct, frozen=True, array_like=True):
@@ -120,6 +127,8 @@ class Outbox:
             number = row.number.to_bytes(8, "big")
             self._mark(_PENDING, row, number, wanted=row.state in {State.FILED, State.SEALED})
             self._mark(_UNSENT, row, number, wanted=bool(row.unsent))
+            if row.state in ANSWERED and row.answered_at is not None:
+                self._store.put(_KEPT, row.key, row.answered_at.to_bytes(8, "big") + number)
             if row.version > self._latest(row.report_id):
                 self._store.put(_LATEST, row.report_id, row.version.to_bytes(4, "big"))
 
@@ -180,12 +189,45 @@ class Outbox:
 
     def sealed_batches(self) -> Iterator[list[tuple[Row, bytes]]]:
         """Yield what is sealed in pushes of at most 50 items and 1 MiB, in the order of filing."""
+        rows = (self.by_key(key) for key in self.pending())
+        return self._batches(row for row in rows if row.state is State.SEALED)
+
+    # kept for a restore of the server
+
+    def mark_again(self, since: int) -> None:
+        """Have everything pushed again that was answered since then (Unix seconds)."""
+        for key, data in list(self._store.items(_KEPT)):
+            if int.from_bytes(data[:8], "big") >= since:
+                self._store.put(_AGAIN, key, data[8:])
+
+    def again_batches(self) -> Iterator[list[tuple[Row, bytes]]]:
+        """Yield what is to be pushed again, as `sealed_batches` does."""
+        keys = [key for _, key in sorted((number, key) for key, number in self._store.items(_AGAIN))]
+        return self._batches(self.by_key(key) for key in keys)
+
+    def answered_again(self, row: Row) -> None:
+        """End the pushing again of a row."""
+        self._store.delete(_AGAIN, row.key)
+
+    def drop_items(self, before: int) -> int:
+        """Remove the sealed items that were answered before then (Unix seconds), and return how many."""
+        old = [key for key, data in self._store.items(_KEPT) if int.from_bytes(data[:8], "big") < before]
+        with self._store.transaction():
+            for key in old:
+                for space in (_ITEMS, _KEPT, _AGAIN):
+                    self._store.delete(space, key)
+        return len(old)
+
+    def remove(self, row: Row) -> None:
+        """Remove a row and all that belongs to it; only for what the server has."""
+        with self._store.transaction():
+            for space in (_SPACE, _PENDING, _UNSENT, _ITEMS, _KEPT, _AGAIN):
+                self._store.delete(space, row.key)
+
+    def _batches(self, rows: Iterable[Row]) -> Iterator[list[tuple[Row, bytes]]]:
         batch: list[tuple[Row, bytes]] = []
         size = 0
-        for key in self.pending():
-            row = self.by_key(key)
-            if row.state is not State.SEALED:
-                continue
+        for row in rows:
             item = self.item(row)
             if batch and (len(batch) == MAX_PUSH_ITEMS or size + len(item) > MAX_PUSH_BYTES - _ENVELOPE_BYTES):
                 yield batch

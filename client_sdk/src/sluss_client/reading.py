@@ -20,6 +20,7 @@ from sluss_client.sections import AuthorBrief, AuthorSection, author_ref
 from sluss_client.trust import Trust
 from sluss_schemas import brief, disclosure, forms, manifest
 from sluss_schemas import sync as wire
+from sluss_schemas.agency import Device, EpochKeys
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import (
     COMPARTMENTS,
@@ -37,7 +38,7 @@ from sluss_schemas.ids import (
 from sluss_schemas.policy.answers import Receiver, Slots
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
-from sluss_schemas.replay import Device, Directory, EpochKeys
+from sluss_schemas.replay import Directory
 from sluss_schemas.signing import verify
 
 _SITUATION = slot("SIT")
@@ -60,6 +61,8 @@ class Opened:
 
     `slots` is what the seal holds and the pack allows; `function` and `named` say in which capacity it was received.
     While the server holds a row back (`held`), only its manifest is known.
+    `signer` and `recipient` are the epochs that signed the manifest and that the seal is to, if it is to one; `granter`
+    is the one that signed the grant; `directories` is the digest of the heads that it was sealed with.
     """
 
     agency: AgencyId
@@ -75,6 +78,10 @@ class Opened:
     held: bool = False
     slots: int = 0
     sections: dict[int, bytes] = field(default_factory=dict)
+    directories: bytes = b""
+    signer: EpochKeys | None = None
+    recipient: EpochKeys | None = None
+    granter: EpochKeys | None = None
 
 
 def open_put(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Opened:
@@ -106,14 +113,25 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
         raise Alarm("unknown_signer")
     verify(epoch.sign_key, put.signature, manifest.signature_message(digest))
     scene = _scene(put, document)
-    grant = None if put.grant is None else _grant(put.grant, digest, owner)
-    report_id = ReportId(document.report_id)
-    found = Opened(owner.agency, report_id, digest, document.version, put.manifest, document.kind, scene, grant)
+    grant, granter = (None, None) if put.grant is None else _grant(put.grant, digest, owner)
+    found = Opened(
+        owner.agency,
+        ReportId(document.report_id),
+        digest,
+        document.version,
+        put.manifest,
+        document.kind,
+        scene,
+        grant,
+        directories=document.directories,
+        signer=epoch,
+        granter=granter,
+    )
     if put.seal is None:
-        _check_held(document, owner, keys, trust)
-        return replace(found, held=True)
+        return replace(found, held=True, recipient=_held_for(document, owner, keys, trust))
     kid, secret, bitmap = _unseal(put, document, digest, grant, keys)
     own = trust.own.by_kem_kid[kid]
+    found = replace(found, recipient=own if isinstance(own, EpochKeys) else None)
     function = trust.own.audiences[own.audience].function if isinstance(own, EpochKeys) else "field"
     receiver = trust.receiver_of(trust.own_id, owner.agency, function, named=isinstance(own, Device))
     pack = trust.pack(now)
@@ -134,12 +152,14 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     return replace(found, kind=kind, function=function, named=receiver.named, slots=bitmap & may, sections=sections)
 
 
-def _check_held(document: manifest.Manifest, owner: Directory, keys: dict[Kid, KemKey], trust: Trust) -> None:
-    """Believe that a row is held back only where this device is a supervisor to whom it is sealed."""
+def _held_for(document: manifest.Manifest, owner: Directory, keys: dict[Kid, KemKey], trust: Trust) -> EpochKeys:
+    """Return the supervisors' epoch that a row is sealed to; that it is held back is believed of nothing else."""
     supervisors = trust.own.audience_for("supervisors")
-    own = {epoch.kem_kid for epoch in supervisors.epochs} & keys.keys() if supervisors is not None else set()
-    if owner.agency != trust.own_id or not any(recipient.kid in own for recipient in document.recipients):
-        raise Alarm("withheld")
+    own = {one.kem_kid: one for one in supervisors.epochs if one.kem_kid in keys} if supervisors is not None else {}
+    for recipient in document.recipients:
+        if owner.agency == trust.own_id and (epoch := own.get(Kid(recipient.kid))) is not None:
+            return epoch
+    raise Alarm("withheld")
 
 
 def _check_secret(kind: int, pack: Pack, owner: Directory) -> None:
@@ -182,7 +202,7 @@ def _scene(put: wire.Put, document: manifest.Manifest) -> int:
     return decode(tuple[int], tier.tier, "facts")[0]
 
 
-def _grant(proof: wire.GrantProof, digest: Digest, owner: Directory) -> disclosure.Grant:
+def _grant(proof: wire.GrantProof, digest: Digest, owner: Directory) -> tuple[disclosure.Grant, EpochKeys]:
     grant = disclosure.read_grant(proof.grant)
     if grant.digest != digest:
         raise Alarm("grant_of_another_report")
@@ -194,7 +214,7 @@ def _grant(proof: wire.GrantProof, digest: Digest, owner: Directory) -> disclosu
                 verify(epoch.sign_key, proof.signature, message)
             except Invalid:
                 continue
-            return grant
+            return grant, epoch
     raise Alarm("bad_grant_signature")
 
 

@@ -45,8 +45,11 @@ def author_ref(salt: bytes, device: Kid) -> bytes:
 
 
 def contributor(count_key: bytes, person: PersonId, iso_week: str) -> bytes:
-    """Return the 8 bytes by which one person's reports of one week can be told to be one person's."""
-    return crypto.mac(count_key, person + iso_week.encode())[:8]
+    """Return the 8 bytes by which one person's reports of one week can be told to be one person's.
+
+    Nothing without a count key: whoever files before the roster has reached them counts as one and the same.
+    """
+    return crypto.mac(count_key, person + iso_week.encode())[:8] if count_key else b""
 
 
 def plaintext(array: object) -> bytes:

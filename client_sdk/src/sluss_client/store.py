@@ -7,6 +7,7 @@ It knows nothing of reports.
 
 > INVARIANT: `put` is durable when the transaction around it has ended; a failed write leaves what was there.
 > INVARIANT: a wrong passphrase, a damaged file and a full disk each have their own code, and none changes the file.
+> INVARIANT: a closed store has no key in memory any more.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import keyring
 import keyring.errors
 import msgspec
 
-from sluss_client import crypto
+from sluss_client import clock, crypto, tries
 from sluss_client.errors import StoreError
 
 _FORMAT: Final = 1
@@ -103,8 +104,10 @@ class Store:
         """Take an open connection; use `create` or `open`."""
         self.path = path
         self._connection = connection
-        self._cipher = crypto.RowCipher(crypto.derive(key, b"sluss/store/rows"))
-        self._names = crypto.derive(key, b"sluss/store/names")
+        self._keys: tuple[crypto.RowCipher, bytes] | None = (
+            crypto.RowCipher(crypto.derive(key, b"sluss/store/rows")),
+            crypto.derive(key, b"sluss/store/names"),
+        )
 
     def __repr__(self) -> str:
         """Show no key."""
@@ -144,7 +147,7 @@ class Store:
         """Open a store.
 
         Raises:
-            StoreError: `store_missing`, `store_locked`, `wrong_passphrase`, `store_damaged`.
+            StoreError: `store_missing`, `store_locked`, `wrong_passphrase`, `store_damaged`, `passphrase_wait`.
 
         """
         if not path.exists():
@@ -154,6 +157,7 @@ class Store:
             head = file.read(_HEAD_BYTES)
             if not head.startswith(_MAGIC) or not head.endswith(_WITH_LOG):
                 raise StoreError("store_damaged", str(path))
+        tries.check(path, clock.now())
         with _translated(), _closed_on_error(path) as connection:
             row = connection.execute("SELECT value FROM header WHERE id = 1").fetchone()
             try:
@@ -166,12 +170,24 @@ class Store:
             try:
                 key = crypto.RowCipher(outer).open(b"sluss/store/key", header.sealed_key)
             except crypto.CannotOpen:
+                tries.failed(path, clock.now())
                 raise StoreError("wrong_passphrase", "passphrase") from None
+        tries.clear(path)
         return cls(path, connection, key)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file and let go of the keys; any other call then raises `locked`."""
         self._connection.close()
+        self._keys = None
+
+    @property
+    def _cipher(self) -> crypto.RowCipher:
+        return self._open_keys()[0]
+
+    def _open_keys(self) -> tuple[crypto.RowCipher, bytes]:
+        if self._keys is None:
+            raise StoreError("locked", "store")
+        return self._keys
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -235,6 +251,16 @@ class Store:
         with _translated():
             return int(self._connection.execute("SELECT count(*) FROM rows WHERE space = ?", (space,)).fetchone()[0])
 
+    def spaces(self) -> set[str]:
+        """Return the spaces that have rows."""
+        with _translated():
+            return {space for (space,) in self._connection.execute("SELECT DISTINCT space FROM rows")}
+
+    def clear(self, space: str) -> None:
+        """Remove every row of a space."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM rows WHERE space = ?", (space,))
+
     def scrub(self) -> None:
         """After a purge: empty the write-ahead log, so that no page of it holds what was deleted."""
         with _translated():
@@ -250,7 +276,7 @@ class Store:
         return whole
 
     def _name(self, space: bytes, key: bytes) -> bytes:
-        return crypto.mac(self._names, space + b"\0" + key)[:16]
+        return crypto.mac(self._open_keys()[1], space + b"\0" + key)[:16]
 
     def _open(self, space: str, name: bytes, sealed: bytes) -> tuple[bytes, bytes]:
         try:
@@ -296,11 +322,12 @@ def remove(path: Path) -> None:
     for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
         with suppress(OSError):
             name.unlink()
+    tries.clear(path)
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn SQLite's errors into the store's three."""
+    """Turn SQLite's errors into the store's own."""
     try:
         yield
     except sqlite3.OperationalError as error:
@@ -310,6 +337,9 @@ def _translated() -> Iterator[None]:
         if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise StoreError("store_locked", "store") from error
         raise StoreError("store_damaged", "store") from error
+    except sqlite3.ProgrammingError as error:
+        # Nothing else is asked of it that could be a misuse: the store was closed, and the device locked with it.
+        raise StoreError("locked", "store") from error
     except sqlite3.DatabaseError as error:
         raise StoreError("store_damaged", "store") from error
     except FileExistsError:

@@ -8,12 +8,25 @@ Source: docs/protocol.md section 6.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import msgspec
 
 from sluss_client.outbox import Row, State
 from sluss_client.reading import Opened
 from sluss_client.replica import Hold, Received, Version
 from sluss_schemas import sync as wire
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a sync did, counted as it goes."""
+
+    sent: int = 0
+    received: int = 0
+    dropped: int = 0
+    quarantined: int = 0
+    alarms: int = 0
 
 
 def hold_of(opened: Opened, feed: bytes) -> Hold:
@@ -64,6 +77,17 @@ def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Rec
     kept = tuple(one for one in received.versions if one.digest != opened.digest)
     versions = tuple(sorted((*kept, version), key=lambda one: (one.version, one.digest)))
     return msgspec.structs.replace(received, versions=versions)
+
+
+def repeats(here: Version, opened: Opened, feed: bytes) -> bool:
+    """Tell whether a delivery of a version that is here brings nothing: one that a feed has once is not put again.
+
+    A supervisor may open a row more than once.
+    """
+    hold = hold_of(opened, feed)
+    return opened.function != "supervisors" and any(
+        (one.feed, one.grant, one.held) == (hold.feed, hold.grant, hold.held) for one in here.holds
+    )
 
 
 def drop(received: Received, feed: bytes, digest: bytes | None = None) -> Received:

@@ -1,12 +1,16 @@
 """Signed requests to the server, and nothing else: no decision, no store.
 
 Every request is signed with the device's key (RFC 9421 with a Content-Digest); there is no token to steal.
-A clock that is off is learned from the server's answer and corrected once.
+A clock that is off is learned from the server's answer and corrected once, as far as the server can be believed.
 Source: docs/protocol.md section 5.
+
+> INVARIANT: a server moves this device's time by a day at most, unless what the agencies signed proves the own clock
+> wrong; the time in any other answer moves nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -18,6 +22,7 @@ from http_message_signatures.algorithms import ED25519
 from http_message_signatures.httpx2 import adapt_message
 
 from sluss_client import clock
+from sluss_client.crypto import SignKey
 from sluss_client.errors import Invalid, Offline, Refused, SlussError, Untrusted
 from sluss_client.keys import DeviceKeys
 from sluss_schemas.manifest import UnixTime
@@ -32,6 +37,7 @@ _TIMEOUT_S: Final = 30.0
 _TRIES: Final = 4
 _RETRY_FOR_S: Final = 20.0
 _UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
+_MOST_OFFSET_S: Final = 86_400
 
 
 class _TryAgain(Exception):  # control flow inside this module
@@ -47,14 +53,28 @@ class Problem(msgspec.Struct, frozen=True):
     server_time: UnixTime | None = None
 
 
+def believable(own: int, said: int, newest: int) -> bool:
+    """Tell whether a server's time may correct the own clock, all in Unix seconds.
+
+    It may where both are a day apart at most, where the own clock is provably wrong, being behind the `newest` time
+    that the agencies have signed while the server's is not, and as long as there is no directory to ask (0).
+    """
+    return not newest or abs(said - own) <= _MOST_OFFSET_S or own < newest <= said
+
+
 class Transport:
     """One device's connection to one server."""
 
-    def __init__(self, server: str, keys: DeviceKeys, offset: int = 0) -> None:
-        """Prepare; no connection is made before the first request."""
+    def __init__(self, server: str, keys: DeviceKeys, offset: int = 0, newest: Callable[[], int] = lambda: 0) -> None:
+        """Prepare; no connection is made before the first request.
+
+        `newest` gives the newest time that the directories here were signed at, or 0 while none is known.
+        """
         self.server = server.rstrip("/")
         self.offset = offset
-        self._keys = keys
+        self._newest = newest
+        self._kid = keys.kid
+        self._key: SignKey | None = keys.sign
         self._signer = HTTPMessageSigner(signature_algorithm=ED25519)
         self._client: httpx2.AsyncClient | None = None
 
@@ -68,12 +88,28 @@ class Transport:
         """Return the time as the server would say it."""
         return clock.now() + self.offset
 
+    def forget(self) -> None:
+        """Let go of the device's key and state; a signed request then raises `Refused` with the code `locked`."""
+        self._key = None
+        self._newest = lambda: 0
+
+    def check_clock(self) -> None:
+        """Hold the correction against the directories, which may not have been known when it was learned.
+
+        Raises:
+            Untrusted: `clock_disputed`; the correction is forgotten.
+
+        """
+        if not believable(clock.now(), self.now(), self._newest()):
+            self.offset = 0
+            raise Untrusted("clock_disputed", "clock")
+
     async def post(self, path: str, body: object, answer: type[T], *, wait_s: float = 0) -> T:
         """Send a body and return the decoded answer.
 
         Raises:
             Offline: no contact, or an answer that is none.
-            Invalid, Refused, Untrusted: what the server's problem says.
+            Invalid, Refused, Untrusted: what the server's problem says, or `clock_disputed`.
 
         """
         return await self._send("POST", path, msgspec.msgpack.encode(body), answer, wait_s=wait_s)
@@ -138,22 +174,27 @@ class Transport:
         return response
 
     def _sign(self, request: httpx2.Request, body: bytes) -> None:
+        if self._key is None:
+            raise Refused("device", code="locked")
         message = adapt_message(request)
         prepared = self._signer.prepare(
             message,
-            key_id=self._keys.kid.hex(),
+            key_id=self._kid.hex(),
             created=datetime.fromtimestamp(self.now(), UTC),
             label=_LABEL,
             covered_component_ids=_COMPONENTS[:2],
             body=body,
         )
-        self._signer.apply(message, prepared, self._keys.sign.sign(prepared.signature_base))
+        self._signer.apply(message, prepared, self._key.sign(prepared.signature_base))
 
     def _learned_offset(self, response: httpx2.Response) -> bool:
         problem = _decode_problem(response)
         if problem.code != "clock_off" or problem.server_time is None:
             return False
-        self.offset = problem.server_time - clock.now()
+        own = clock.now()
+        if not believable(own, problem.server_time, self._newest()):
+            raise Untrusted("clock_disputed", "clock")
+        self.offset = problem.server_time - own
         return True
 
 

@@ -10,7 +10,6 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -18,6 +17,8 @@ from zoneinfo import ZoneInfo
 
 from sluss_client.errors import Untrusted
 from sluss_schemas import directory as d
+from sluss_schemas.agency import Audience, Device, EpochKeys
+from sluss_schemas.codec import decode
 from sluss_schemas.ids import AgencyId, Kid, PersonId, Sector
 from sluss_schemas.manifest import Head
 from sluss_schemas.policy import decide
@@ -26,7 +27,7 @@ from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import at as pack_at
 from sluss_schemas.policy.pack import builtin
 from sluss_schemas.problems import Invalid
-from sluss_schemas.replay import Audience, Device, Directory, EpochKeys, pinned_peer
+from sluss_schemas.replay import Directory, pinned_peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +58,24 @@ class Trust:
         """Append entries to an agency's chain.
 
         Raises:
-            Untrusted: the entries do not follow, are signed by nobody with the right, or are another agency's.
+            Untrusted: `directory_gap` where entries were left out; `untrusted_directory` where they do not follow, are
+                signed by nobody with the right, or are another agency's.
 
         """
         # On a copy: entries that come before a bad one are not believed either.
         known = self.chains.get(agency)
-        chain = Directory() if known is None else copy.deepcopy(known)
+        chain = Directory() if known is None else known.copy()
+        if first > chain.seq + 1:
+            raise Untrusted("directory_gap", f"entry {first}")
         if first != chain.seq + 1:
-            raise Untrusted("untrusted_directory", f"entry {first}", "The server left out entries of a directory.")
-        try:
-            for entry in entries:
+            raise Untrusted("untrusted_directory", f"entry {first}", "The server repeated entries of a directory.")
+        for entry in entries:
+            try:
                 chain.append(entry)
-        except Invalid as problem:
-            raise Untrusted("untrusted_directory", problem.field, problem.say) from problem
+            except Invalid as problem:
+                if _leaves_out(entry, chain.seq):
+                    raise Untrusted("directory_gap", problem.field) from problem
+                raise Untrusted("untrusted_directory", problem.field, problem.say) from problem
         if chain.genesis is None:
             return
         if chain.agency != agency or chain.genesis.partnership != self.partnership:
@@ -162,6 +168,14 @@ class Trust:
         if found is None:
             found = self._slots[key] = decide.slots(pack, kind, owner, receiver)
         return found
+
+
+def _leaves_out(entry: d.SignedEntry, seq: int) -> bool:
+    """Tell whether an entry is a later one than the next."""
+    try:
+        return decode(d.Entry, entry.entry, "entry").seq > seq + 1
+    except Invalid:
+        return False
 
 
 def local_day(at: int, zone: str) -> date:

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from sluss_client import clock
 from sluss_client.answers import Held
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
@@ -148,7 +149,7 @@ def _opens(local: Local, hold: Hold, kind: int, owner: Directory, pack: Pack) ->
 
 def _locked(local: Local, hold: Hold, owner: Directory, pack: Pack, now: int) -> bool:
     """Tell whether a lease has run out: what cannot be re-confirmed is not shown."""
-    if hold.not_after is not None and now >= hold.not_after:
+    if hold.not_after is not None and clock.latest(now) >= hold.not_after:
         return True
     parameters = pack.parameters
     if hold.gateway and hold.gateway not in _duties(pack):
@@ -157,7 +158,7 @@ def _locked(local: Local, hold: Hold, owner: Directory, pack: Pack, now: int) ->
         hours = parameters.lease_across_h
     else:
         hours = parameters.lease_within_h
-    return now > local.config.confirmed_at + hours * _HOUR_S
+    return local.lapsed(hours * _HOUR_S, now)
 
 
 def _duties(pack: Pack) -> frozenset[str]:

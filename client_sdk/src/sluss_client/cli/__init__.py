@@ -19,7 +19,7 @@ import rich_click as click
 import stamina
 from click.exceptions import Abort, UsageError
 
-from sluss_client.cli import common, filing, identity, looking
+from sluss_client.cli import common, filing, identity, looking, people, quarantine, recovery, registrars, scenes
 from sluss_client.cli.common import DONE, EXIT_CODES, NOT_UNDERSTOOD, REFUSED
 from sluss_client.cli.doctor import doctor
 from sluss_client.errors import SlussError
@@ -46,9 +46,20 @@ def cli(context: click.Context, store: Path | None, passphrase_file: Path | None
 
 for command in (
     identity.enrol,
-    identity.invite,
-    identity.peer,
-    identity.scenes,
+    identity.root,
+    registrars.invite,
+    registrars.change,
+    registrars.suspend,
+    registrars.resume,
+    registrars.revoke,
+    registrars.leave,
+    registrars.rotate,
+    registrars.custodians,
+    registrars.registrar,
+    registrars.peer,
+    registrars.restored,
+    people.people,
+    scenes.scenes,
     filing.file,
     filing.sync,
     filing.outbox,
@@ -58,6 +69,9 @@ for command in (
     looking.readers,
     looking.held,
     looking.inspect,
+    quarantine.quarantine,
+    quarantine.countersign,
+    recovery.recover,
     doctor,
 ):
     cli.add_command(command)

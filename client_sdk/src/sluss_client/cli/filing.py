@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from sluss_client.answers import ReaderRow, SyncResult
 from sluss_client.cli import common, shapes
 from sluss_client.cli.common import EXIT_CODES
 from sluss_client.device import Device
-from sluss_client.errors import Invalid
+from sluss_client.errors import Invalid, Refused
 from sluss_client.mappings.rows import Reader
 from sluss_client.mappings.table import Bad
 from sluss_client.report import Report
@@ -169,9 +170,10 @@ def outbox(*, as_json: bool) -> None:
     """List what the server has not acknowledged, with the reason where it refused; no network."""
 
     def look(device: Device) -> list[dict[str, Any]]:
-        waiting = device.waiting()
-        pack = device.local.trust.pack(device.now()) if waiting else None
-        return [shapes.waiting_row(row, pack) for row in waiting if pack is not None]
+        pack = None
+        with suppress(Refused):
+            pack = device.pack
+        return [shapes.waiting_row(row, pack) for row in device.waiting()]
 
     rows = common.reading(look)
     if as_json:
@@ -179,7 +181,9 @@ def outbox(*, as_json: bool) -> None:
         return
     for row in rows:
         reason = ": ".join(part for part in (row["reason"], row["field"], row["say"]) if part)
-        click.echo(f"{row['filed_at']}  {row['state']:<12} {row['kind']:<24} {row['id']} v{row['version']}  {reason}")
+        click.echo(
+            f"{row['filed_at']}  {row['state']:<12} {row['kind'] or '-':<24} {row['id']} v{row['version']}  {reason}"
+        )
 
 
 @click.command(name="import", epilog=EXIT_CODES)

@@ -11,13 +11,13 @@ Source: docs/contract.md, "Command lines".
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sluss_client.answers import Held, ReaderRow, Waiting
+from sluss_client.answers import Held, Quarantined, ReaderRow, Waiting
 from sluss_client.errors import Refused
 from sluss_client.mappings.table import Bad
 from sluss_client.report import FORM_COMPARTMENTS, Author, Report
@@ -96,14 +96,18 @@ def reader_row(row: ReaderRow) -> dict[str, Any]:
     return dict(row._asdict())
 
 
-def waiting_row(row: Waiting, pack: Pack) -> dict[str, Any]:
-    """Return {id, kind, version, state, filed_at, reason, field, say}; the last three null where nothing is wrong."""
+def waiting_row(row: Waiting, pack: Pack | None) -> dict[str, Any]:
+    """Return {id, kind, version, state, filed_at, reason, field, say}; the last three null where nothing is wrong.
+
+    A wiped device has no pack any more: there the time is in UTC, and the kind null where it is secret.
+    """
+    filed_at = datetime.fromtimestamp(row.filed_at, UTC) if pack is None else moment(row.filed_at, pack)
     return {
         "id": row.report_id.hex(),
-        "kind": row.kind,
+        "kind": row.kind or None,
         "version": row.version,
         "state": row.state,
-        "filed_at": moment(row.filed_at, pack).isoformat(),
+        "filed_at": filed_at.isoformat(),
         "reason": row.reason,
         "field": row.field,
         "say": row.say or None,
@@ -114,6 +118,19 @@ def held_row(row: Held, pack: Pack) -> dict[str, Any]:
     """Return {id, kind, version, time}; the kind is null where it is itself secret."""
     time = moment(row.time, pack).isoformat()
     return {"id": row.report_id.hex(), "kind": row.kind or None, "version": row.version, "time": time}
+
+
+def quarantined_row(row: Quarantined, received_at: str, situation: str | None) -> dict[str, Any]:
+    """Return {id, kind, version, alias, reason, received_at, situation}; null where this device cannot read it."""
+    return {
+        "id": row.report_id.hex(),
+        "kind": row.kind or None,
+        "version": row.version,
+        "alias": row.alias,
+        "reason": row.reason,
+        "received_at": received_at,
+        "situation": situation,
+    }
 
 
 def bad_row(bad: Bad) -> dict[str, Any]:
