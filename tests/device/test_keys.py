@@ -10,8 +10,8 @@ import pytest
 from sluss_client import crypto
 from sluss_client.crypto import KemKey, SignKey
 from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, matches, open_epoch, wrap_epoch
+from sluss_schemas.agency import EpochKeys
 from sluss_schemas.ids import AgencyId, AudienceId, Kid, kid_of
-from sluss_schemas.replay import EpochKeys
 
 AGENCY, AUDIENCE = AgencyId(b"a" * 16), AudienceId(b"u" * 16)
 
@@ -22,7 +22,7 @@ def held(epoch: int = 1) -> HeldEpoch:
 
 def public(one: HeldEpoch) -> EpochKeys:
     kem, sign = KemKey(one.kem_seed()).public, SignKey(one.sign_seed()).public
-    return EpochKeys(AUDIENCE, one.epoch, kem, kid_of(kem), sign, kid_of(sign), b"", (), 0)
+    return EpochKeys(AUDIENCE, one.epoch, kem, kid_of(kem), sign, kid_of(sign), b"", (), 0, 0)
 
 
 def device() -> DeviceKeys:

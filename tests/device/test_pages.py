@@ -15,12 +15,14 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from sluss_client import Device, forms
+from sluss_client import Device, forms, pulling
 from sluss_client import sync as driver
 from sluss_client.reading import Alarm, open_put
 from sluss_client.replica import Received
+from sluss_client.sync_core import Tally
 from sluss_client.testing import PASSPHRASE, Town
 from sluss_schemas import sync as wire
+from sluss_schemas.manifest import Head
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -42,6 +44,10 @@ class Record:
         shutil.copyfile(self.device.path, path)
         return await Device.open(path, PASSPHRASE)
 
+    def used(self) -> tuple[tuple[Head, ...], ...]:
+        """Return the directories that the delivered versions were sealed with."""
+        return tuple({heads for answer in self.answers for heads in answer.used})
+
     def feeds(self) -> list[list[wire.FeedPage]]:
         """Return each feed's entries, one to a page, in the order in which they came."""
         found: dict[bytes, list[wire.FeedPage]] = {}
@@ -53,8 +59,9 @@ class Record:
         return list(found.values())
 
 
-def take_in(device: Device, pages: tuple[wire.FeedPage, ...]) -> None:
-    driver._take_in(device.local, wire.PullAnswer(pages, (), (), 0), 1_000, driver.Tally())
+def take_in(device: Device, record: Record, pages: tuple[wire.FeedPage, ...]) -> None:
+    answer = wire.PullAnswer(pages, (), (), 0, record.used())
+    pulling.take_in(device.local, answer, 1_000, Tally())
 
 
 def held(device: Device) -> dict[bytes, object]:
@@ -88,6 +95,8 @@ async def record(shared: Town) -> AsyncIterator[Record]:
         # Another scene is another feed: the version before is dropped from the one it was in.
         await guard.amend(report.id, scene=dice.choice(SCENES), situation=f"{report.situation} amended")
     await guard.sync()
+    # As at the beginning of every sync: what others sealed with is known.
+    await driver.directories(police.local, police._transport)
     await police.close()
     asker = await Device.open(police.path, PASSPHRASE)
     cursor: tuple[wire.Position, ...] = ()
@@ -107,7 +116,7 @@ async def record(shared: Town) -> AsyncIterator[Record]:
 async def test_pages_cut_mixed_and_delivered_again_end_in_the_same_replica(record: Record) -> None:
     async with await record.copy() as undisturbed:
         for answer in record.answers:
-            take_in(undisturbed, answer.pages)
+            take_in(undisturbed, record, answer.pages)
         expected = held(undisturbed)
     assert len(expected) == 24
     for seed in range(12):
@@ -124,7 +133,7 @@ async def test_pages_cut_mixed_and_delivered_again_end_in_the_same_replica(recor
                     del done[at][-back:]
                 page = left[at].pop(0)
                 done[at].append(page)
-                take_in(device, (page,))
+                take_in(device, record, (page,))
             assert held(device) == expected
             assert device.local.alarms() == []
 
@@ -132,18 +141,18 @@ async def test_pages_cut_mixed_and_delivered_again_end_in_the_same_replica(recor
 async def test_closing_every_feed_leaves_nothing_and_reading_again_brings_it_back(record: Record) -> None:
     async with await record.copy() as device:
         for answer in record.answers:
-            take_in(device, answer.pages)
+            take_in(device, record, answer.pages)
         everything = held(device)
         feeds = tuple({page.position.feed for answer in record.answers for page in answer.pages})
-        tally = driver.Tally()
+        tally = Tally()
 
-        driver._take_in(device.local, wire.PullAnswer((), feeds, (), 0), 1_000, tally)
+        pulling.take_in(device.local, wire.PullAnswer((), feeds, (), 0), 1_000, tally)
 
         assert held(device) == {}
         assert device.local.cursor() == ()
         assert tally.dropped >= len(everything)
         for answer in record.answers:
-            take_in(device, answer.pages)
+            take_in(device, record, answer.pages)
         assert held(device) == everything
 
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from sluss_client import Device, Invalid, Offline, Refused
+from sluss_client.agency.founding import enrolment_of
 from sluss_client.keys import DeviceKeys, DeviceSeeds
-from sluss_client.registrar import enrolment_of
 from sluss_client.testing import PASSPHRASE, Town
 from sluss_client.transport import Transport
 from sluss_schemas import directory as d

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
-from sluss_client import Device, Report, forms, keyshare
+from sluss_client import Device, Report, forms, rotation
 from sluss_client.testing import Town
-from sluss_schemas import sync as wire
 
 SCENE: Final = "central-square"
 AGENCIES: Final = ("security", "police")
@@ -58,15 +62,49 @@ def quarantined(town: Town, device: Device) -> int:
     return sum(report in own for (report,) in _ask(town, "SELECT report_id FROM reports WHERE quarantine IS NOT NULL"))
 
 
+def sealed_rows(path: Path, *spaces: str) -> list[bytes]:
+    """Return the end of each sealed row of some spaces, as it is on the disk."""
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT space, sealed FROM rows").fetchall()
+    return [sealed[-64:] for space, sealed in found if space in spaces]
+
+
 async def new_epoch(town: Town, agency: str) -> None:
     """Open the next epoch of an agency's field audience, as its registrar's device signs it."""
     founder = town.founders[agency]
     await founder.sync()
     field = founder.local.trust.own.audience_for("field")
     assert field is not None
-    offer = wire.KeysOffer((), (keyshare.propose(founder.local, field),))
-    await founder._transport.post("/v1/keys", offer, type(None))
+    rotation.request(founder.local, field)
     await founder.sync()
+
+
+def backup(town: Town) -> Path:
+    """Back a town's server up while it runs, as its operator does, and return the file."""
+    file = town.folder / f"backup-{len(list(town.folder.glob('backup-*')))}"
+    _operate(town, "backup", file)
+    return file
+
+
+def burn_down(town: Town, file: Path) -> None:
+    """Let a town's server burn down, and make a new one at the same address out of a backup."""
+    assert town.server is not None
+    town.server.kill()
+    shutil.rmtree(town.server.data)
+    _operate(town, "restore", file)
+    town.server.start()
+
+
+def _operate(town: Town, command: str, file: Path) -> None:
+    assert town.server is not None
+    done = subprocess.run(
+        [sys.executable, "-m", "sluss_server.cli", command, str(file)],
+        env=town.server._environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def _ask(town: Town, statement: str) -> list[tuple[Any, ...]]:

@@ -4,7 +4,9 @@ Run as `python -m tests.faults.victim WORK STORE PASSPHRASE ...`; it prints one 
 goes on.
 
     loop                files incident after incident and prints each id, until it is killed
-    file | sync NUMBER  dies when SQLite begins the so-manieth statement of filing or syncing, once for each number
+    file | sync | last NUMBER
+                        dies when SQLite begins the so-manieth statement of filing, or of syncing, which in the end is
+                        refused, once for each number
     fill LIMIT          see `fill`
     alone               see `alone`
 """
@@ -22,11 +24,12 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sluss_client import Device, Offline, StoreError, clock
+from sluss_client import Device, Offline, Refused, StoreError, clock
 
 from tests.faults.samples import incident, texts
 
@@ -83,6 +86,12 @@ async def sync(device: Device) -> None:
     await device.sync()
 
 
+async def last(device: Device) -> None:
+    """Sync a device that was revoked."""
+    with suppress(Refused):
+        await device.sync()
+
+
 def die_at(store: str, passphrase: str, work: Callable[[Device], Awaitable[None]], numbers: Sequence[str]) -> None:
     """Work in a child process for each number, which dies as SQLite begins that statement; print how each ended."""
     for number in numbers:
@@ -102,7 +111,8 @@ async def _until(store: str, passphrase: str, work: Callable[[Device], Awaitable
         if next(counter) == number:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    device.local.store._connection.set_trace_callback(count)
+    # A wiped device refuses `local`.
+    device._unlocked().store._connection.set_trace_callback(count)
     await work(device)
 
 
@@ -179,8 +189,8 @@ async def alone(store: str, passphrase: str) -> None:
 
 def main(work: str, store: str, passphrase: str, *more: str) -> None:
     """Do what is asked for."""
-    if work in {"file", "sync"}:
-        die_at(store, passphrase, file if work == "file" else sync, more)
+    if work in {"file", "sync", "last"}:
+        die_at(store, passphrase, {"file": file, "sync": sync, "last": last}[work], more)
     else:
         works: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {"loop": loop, "fill": fill, "alone": alone}
         asyncio.run(works[work](store, passphrase, *more))

@@ -26,7 +26,7 @@ import httpx2
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sluss_schemas import codec, sync
+from sluss_schemas import codec, membership
 from sluss_schemas import directory as d
 from sluss_schemas.ids import kid_of
 from sluss_schemas.invitation import Code, read_code
@@ -201,13 +201,13 @@ def with_value(headers: Headers, name: str, value: str) -> Headers:
     return [*without(headers, name), (name, value)]
 
 
-def founding(code: Code, device: Device) -> sync.Founding:
-    """Return the first entries of an agency whose only device is this one, with every function."""
+def founding(code: Code, device: Device) -> membership.Founding:
+    """Return the first entries of an agency whose only device is this one, with every function and a registrar's."""
     assert code.founding is not None
     slug, sector, registry, checkpoint = code.founding
-    root, registrar = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+    root = Ed25519PrivateKey.generate()
     committed = hashlib.sha256(secrets.token_bytes(32)).digest()
-    root_key, registrar_key = (key.public_key().public_bytes_raw() for key in (root, registrar))
+    root_key = root.public_key().public_bytes_raw()
     person, kem_key = secrets.token_bytes(16), secrets.token_bytes(d.KEM_PUBLIC_BYTES)
     own = device.key.sign(d.enrolment_message(code.partnership, code.invite, device.public, kem_key))
     bodies: list[tuple[d.Body, Ed25519PrivateKey]] = [
@@ -215,9 +215,9 @@ def founding(code: Code, device: Device) -> sync.Founding:
             d.Genesis(code.partnership, slug, sector, "Agency", "Myndighet", registry, root_key, committed, checkpoint),
             root,
         ),
-        (d.RegistrarAdd(registrar_key), root),
-        (d.PersonAdd(person, "P-1", ("field", "supervisors"), None, None), registrar),
-        (d.DeviceAdd(person, code.invite, device.public, kem_key, own), registrar),
+        (d.RegistrarAdd(device.public), root),
+        (d.PersonAdd(person, "P-1", ("field", "supervisors"), None, None), device.key),
+        (d.DeviceAdd(person, code.invite, device.public, kem_key, own), device.key),
     ]
     entries: list[d.SignedEntry] = []
     before = d.GENESIS_PREV
@@ -228,7 +228,7 @@ def founding(code: Code, device: Device) -> sync.Founding:
         before = d.entry_hash(data)
     joined = hashlib.sha256(b"".join(entry.entry for entry in entries)).digest()
     mac = hmac.digest(code.secret, joined, "sha256")
-    return sync.Founding(code.partnership, code.invite, mac, tuple(entries))
+    return membership.Founding(code.partnership, code.invite, mac, tuple(entries))
 
 
 def found_agency(server: Server, slug: str = "police") -> Device:

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from sluss_schemas import codec, sync
+from sluss_schemas import codec, membership, sync
 from sluss_server.http import bodies
 from sluss_server.http.endpoints import ENDPOINTS, PUSH_LIMIT, Endpoint
 
 from tests.http.server import JSON, MSGPACK, Device, Server, encode
 
-ENROLMENT = sync.Enrolment(bytes(16), bytes(16), bytes(32), bytes(1216), bytes(64), bytes(32))
+ENROLMENT = membership.Enrolment(bytes(16), bytes(16), bytes(32), bytes(1216), bytes(64), bytes(32))
 ITEM = sync.Item(b"no manifest", bytes(64), (sync.Section(3, b"\x00\xff"),), (), (None, None), (), ())
 # A list of two as an array16, which MessagePack allows and the one encoding does not.
 WIDE_ARRAY = b"\xdc\x00\x06"
@@ -141,9 +141,9 @@ def test_a_stranger_makes_the_server_read_no_body(server: Server) -> None:
 
 
 def test_a_request_without_a_body_may_bring_none(server: Server, device: Device) -> None:
-    headers = device.headers("GET", "/v1/keys", b"x")
+    headers = device.headers("GET", "/v1/enrolments", b"x")
 
-    response = server.http.request("GET", "/v1/keys", content=b"x", headers=headers)
+    response = server.http.request("GET", "/v1/enrolments", content=b"x", headers=headers)
 
     assert (response.status_code, response.json()["code"]) == (413, "body_too_large")
 
@@ -158,12 +158,12 @@ def test_the_answer_comes_in_the_media_type_that_was_asked_for(sent: str, accept
 @pytest.mark.parametrize(
     ("path", "value", "gives"),
     [
-        ("/v1/directory/pull", sync.DirectoryPull(), sync.DirectoryAnswer),
+        ("/v1/directory/pull", membership.DirectoryPull(), membership.DirectoryAnswer),
         ("/v1/pull", sync.Pull(), sync.PullAnswer),
     ],
 )
 def test_both_media_types_say_the_same(
-    server: Server, device: Device, path: str, value: object, gives: type[sync.DirectoryAnswer | sync.PullAnswer]
+    server: Server, device: Device, path: str, value: object, gives: type[membership.DirectoryAnswer | sync.PullAnswer]
 ) -> None:
     packed = device.send(server.http, "POST", path, value)
     text = device.send(server.http, "POST", path, value, media=JSON)

@@ -14,7 +14,7 @@ import httpx2
 import msgspec
 import pytest
 
-from sluss_schemas import sync
+from sluss_schemas import membership, sync
 from sluss_server.clock import now
 
 from tests.http.server import Device, Server, found_agency, run
@@ -74,7 +74,7 @@ def test_what_was_acknowledged_before_a_stop_is_stored(start: Callable[..., Serv
     enough = threading.Event()
 
     def invite(http: httpx2.Client, number: int) -> int:
-        invitation = sync.Invitation(number.to_bytes(16, "big"), now() + 3600)
+        invitation = membership.Invitation(number.to_bytes(16, "big"), now() + 3600)
         try:
             response = device.send(http, "POST", "/v1/invites", invitation)
         except httpx2.TransportError:
@@ -105,7 +105,7 @@ def test_a_device_is_known_to_the_next_process(start: Callable[..., Server], tmp
     again = Restarted(server)
     try:
         known = Device(url=again.url, key=device.key)
-        assert known.send(again.http, "GET", "/v1/keys").status_code == 200
+        assert known.send(again.http, "GET", "/v1/enrolments").status_code == 200
     finally:
         again.stop()
     assert list(tmp_path.glob("data0/receipt.key"))
@@ -123,15 +123,15 @@ def test_the_test_clock_moves_the_server(start: Callable[..., Server], tmp_path:
     offset = tmp_path / "offset"
     server = start(SLUSS_TEST_CLOCK=str(offset))
     device = found_agency(server)
-    assert device.send(server.http, "GET", "/v1/keys").status_code == 200
+    assert device.send(server.http, "GET", "/v1/enrolments").status_code == 200
 
     offset.write_text("7200\n", encoding="ascii")
-    response = device.send(server.http, "GET", "/v1/keys")
-    headers = device.headers("GET", "/v1/keys", created=now() + 7200)
+    response = device.send(server.http, "GET", "/v1/enrolments")
+    headers = device.headers("GET", "/v1/enrolments", created=now() + 7200)
 
     assert response.json()["code"] == "clock_off"
     assert abs(response.json()["server_time"] - now() - 7200) < 60
-    assert server.http.get("/v1/keys", headers=headers).status_code == 200
+    assert server.http.get("/v1/enrolments", headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from typing_extensions import override
 
-from sluss_schemas import codec, sync
+from sluss_schemas import codec, membership, sync
 from sluss_schemas.problems import CATALOGUE
 from sluss_server.http import openapi
 from sluss_server.http.endpoints import ENDPOINTS
@@ -109,16 +109,17 @@ def test_the_items_of_a_push_are_described() -> None:
         "Item",
         "GrantItem",
         "SignedRecord",
+        "PastReceipt",
     ]
 
 
 @pytest.mark.parametrize(
     ("method", "path", "value"),
     [
-        ("post", "/v1/directory/pull", sync.DirectoryPull()),
+        ("post", "/v1/directory/pull", membership.DirectoryPull()),
         ("post", "/v1/pull", sync.Pull()),
         ("post", "/v1/push", sync.Push(items=(msgspec.Raw(b"[]"),))),
-        ("get", "/v1/keys", None),
+        ("post", "/v1/keys/pull", membership.KeysPull()),
         ("get", "/v1/enrolments", None),
     ],
 )
@@ -179,4 +180,4 @@ def test_whatever_a_device_signs_is_answered_as_described(
 
 def test_the_founding_structure_is_the_canonical_one() -> None:
     # The document may not promise more than the one encoding allows.
-    assert issubclass(sync.Enrolment, codec.Document)
+    assert issubclass(membership.Enrolment, codec.Document)

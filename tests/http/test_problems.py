@@ -11,7 +11,7 @@ from contextlib import closing
 import httpx2
 import pytest
 
-from sluss_schemas import codec, sync
+from sluss_schemas import codec, membership, sync
 from sluss_schemas.problems import CATALOGUE
 from sluss_server.http.endpoints import ENDPOINTS
 from sluss_server.http.frame import SECURITY_HEADERS
@@ -19,7 +19,7 @@ from sluss_server.http.frame import SECURITY_HEADERS
 from tests.http.server import MSGPACK, Device, Server, found_agency, with_value
 
 CANARY = "CANARY-IN-INVITE"
-ENROLMENT = sync.Enrolment(bytes(16), CANARY.encode(), bytes(32), bytes(1216), bytes(64), bytes(32))
+ENROLMENT = membership.Enrolment(bytes(16), CANARY.encode(), bytes(32), bytes(1216), bytes(64), bytes(32))
 MEMBERS = {"type", "title", "status", "detail", "code", "field", "request_id", "server_time"}
 
 Ask = Callable[[httpx2.Client], httpx2.Response]
@@ -148,7 +148,7 @@ def test_every_code_of_the_table_crosses_the_network() -> None:
 def test_the_log_tells_who_and_where_and_never_what(start: Callable[..., Server]) -> None:
     server = start()
     device = found_agency(server)
-    body = codec.encode(sync.DirectoryPull())
+    body = codec.encode(membership.DirectoryPull())
     target = f"/v1/directory/pull?q={CANARY}"
     headers = [*device.headers("POST", target, body), ("user-agent", CANARY), ("x-canary", CANARY)]
     good = server.http.post(target, content=body, headers=headers)

@@ -12,13 +12,13 @@ from http_message_signatures import HTTPMessageSigner
 from http_message_signatures.algorithms import ED25519
 from http_message_signatures.httpx2 import adapt_message
 
-from sluss_schemas import codec, sync
+from sluss_schemas import codec, membership
 from sluss_server.clock import now
 from sluss_server.http.endpoints import ENDPOINTS, Endpoint
 
 from tests.http.server import Device, Headers, Server, digest_of, found_agency, with_value, without
 
-BODY = codec.encode(sync.DirectoryPull())
+BODY = codec.encode(membership.DirectoryPull())
 PATH = "/v1/directory/pull"
 NOW = now()
 
@@ -208,7 +208,7 @@ BROKEN: list[tuple[str, Break, int, str, str]] = [
 
 
 def test_a_signed_request_is_answered(server: Server, device: Device) -> None:
-    response = device.send(server.http, "POST", PATH, sync.DirectoryPull())
+    response = device.send(server.http, "POST", PATH, membership.DirectoryPull())
 
     assert response.status_code == 200
     [chain] = answer_of(response).chains
@@ -216,13 +216,13 @@ def test_a_signed_request_is_answered(server: Server, device: Device) -> None:
 
 
 def test_a_signed_request_without_a_body_is_answered(server: Server, device: Device) -> None:
-    assert device.send(server.http, "GET", "/v1/keys").status_code == 200
+    assert device.send(server.http, "GET", "/v1/enrolments").status_code == 200
 
 
 def test_a_query_is_part_of_what_is_signed(server: Server, device: Device) -> None:
     path = f"{PATH}?b=%C3%A5&a=1&a=2"
 
-    assert device.send(server.http, "POST", path, sync.DirectoryPull()).status_code == 200
+    assert device.send(server.http, "POST", path, membership.DirectoryPull()).status_code == 200
 
 
 def test_the_parameters_may_stand_in_any_order(server: Server, device: Device) -> None:
@@ -286,9 +286,9 @@ def test_a_public_address_is_what_devices_sign(start: Callable[..., Server]) -> 
     device = found_agency(server)
     behind = Device(url="https://sluss.example/town", key=device.key)
 
-    assert behind.send(server.http, "GET", "/v1/keys").status_code == 200
-    assert device.send(server.http, "GET", "/v1/keys").json()["code"] == "bad_signature"
+    assert behind.send(server.http, "GET", "/v1/enrolments").status_code == 200
+    assert device.send(server.http, "GET", "/v1/enrolments").json()["code"] == "bad_signature"
 
 
-def answer_of(response: httpx2.Response) -> sync.DirectoryAnswer:
-    return msgspec.msgpack.decode(response.content, type=sync.DirectoryAnswer)
+def answer_of(response: httpx2.Response) -> membership.DirectoryAnswer:
+    return msgspec.msgpack.decode(response.content, type=membership.DirectoryAnswer)

@@ -18,7 +18,7 @@ from sluss_client.keys import DeviceKeys, DeviceSeeds
 from sluss_client.local import Config, Local
 from sluss_client.registrar import Founded, Registrar, _Chain, found
 from sluss_schemas import directory as d
-from sluss_schemas import sync as wire
+from sluss_schemas import membership
 from sluss_schemas.ids import AGENCY_SECTORS
 from sluss_schemas.invitation import Code
 
@@ -36,7 +36,7 @@ def lonely_device(path: Path, scenes: Sequence[str], agency: str = "police") -> 
     config = Config(code.server, partnership, founded.agency, founded.root, confirmed_at=clock.now())
     local = Local.create(path, PASSPHRASE, seeds, config)
     Registrar.keep(local, founded)
-    local.extend(wire.Chain(founded.agency, 0, founded.entries))
+    local.extend(membership.Chain(founded.agency, 0, founded.entries))
     register(local, founded, scenes)
     return Device(local)
 
@@ -46,4 +46,4 @@ def register(local: Local, founded: Founded, scenes: Sequence[str]) -> None:
     chain = _Chain(copy.deepcopy(local.trust.own))
     for number, slug in enumerate(scenes, 1):
         chain.add(d.Scene(number, slug, slug, slug, None, "confirmed"), SignKey(founded.registrar_seed), clock.now())
-    local.extend(wire.Chain(founded.agency, local.trust.own.seq + 1, tuple(chain.entries)))
+    local.extend(membership.Chain(founded.agency, local.trust.own.seq + 1, tuple(chain.entries)))

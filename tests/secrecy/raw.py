@@ -16,11 +16,14 @@ import msgspec
 
 from sluss_client.device import Device
 from sluss_client.transport import Transport
+from sluss_schemas import membership
 from sluss_schemas import sync as wire
 
 T = TypeVar("T")
 _OK: Final = 200
 _CHANGING_IN_PROBLEMS: Final = re.compile(rb'"request_id":"[0-9a-f]{16}"|"server_time":\d{10}')
+_TIME_AT: Final = {"/v1/pull": 3, "/v1/directory/pull": 2}
+"""Which field of an answer is the time."""
 CHANGING: Final = frozenset({"date", "x-request-id"})
 """Headers that differ between any two answers."""
 
@@ -39,9 +42,9 @@ class Answer:
         body = self.body
         if self.status != _OK:
             body = _CHANGING_IN_PROBLEMS.sub(b"", body)
-        elif self.asked in {"/v1/pull", "/v1/directory/pull"}:
-            # Both end with the time.
-            body = b"".join(bytes(part) for part in msgspec.msgpack.decode(body, type=list[msgspec.Raw])[:-1])
+        elif (time := _TIME_AT.get(self.asked)) is not None:
+            parts = [bytes(part) for part in msgspec.msgpack.decode(body, type=list[msgspec.Raw])]
+            body = b"".join(parts[:time] + parts[time + 1 :])
         return self.asked, self.status, self.headers, len(self.body), body
 
 
@@ -83,13 +86,15 @@ class Raw:
 
     async def everything(self) -> list[Answer]:
         """Return every answer of a sync that starts from nothing."""
-        directory = [await self.ask("POST", "/v1/directory/pull", wire.DirectoryPull())]
-        while _read(directory[-1], wire.DirectoryAnswer).more:
-            chains = [chain for one in directory for chain in _read(one, wire.DirectoryAnswer).chains]
+        directory = [await self.ask("POST", "/v1/directory/pull", membership.DirectoryPull())]
+        while _read(directory[-1], membership.DirectoryAnswer).more:
+            chains = [chain for one in directory for chain in _read(one, membership.DirectoryAnswer).chains]
             known = {chain.agency: chain.first + len(chain.entries) - 1 for chain in chains}
-            body = wire.DirectoryPull(tuple(wire.Known(agency, seq) for agency, seq in sorted(known.items())))
+            body = membership.DirectoryPull(
+                tuple(membership.Known(agency, seq) for agency, seq in sorted(known.items()))
+            )
             directory.append(await self.ask("POST", "/v1/directory/pull", body))
-        return [*directory, await self.ask("GET", "/v1/keys"), *await self.pull()]
+        return [*directory, await self.ask("POST", "/v1/keys/pull", membership.KeysPull()), *await self.pull()]
 
 
 @asynccontextmanager

@@ -242,7 +242,7 @@ def test_the_comparison_is_about_answers_with_reports_in_them(both: Copies, who:
     assert puts >= own if who.endswith("supervisors") else puts > own
     assert len(both.quiet.pages[who]) >= ROUNDS
     paths = {answer.asked for answer in both.quiet.last[who]}
-    assert paths == {"/v1/pull", "/v1/directory/pull", "/v1/keys"}
+    assert paths == {"/v1/pull", "/v1/directory/pull", "/v1/keys/pull"}
 
 
 def test_the_two_servers_really_differ(both: Copies) -> None:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.postgres import cluster
+from tests.server.restored import address
 from tests.server.town import Town
+
+__all__ = ["address", "cluster", "town"]
 
 
 @pytest.fixture

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 
 import pytest
 from msgspec import structs
 
 from sluss_schemas import directory as d
-from sluss_schemas import sync
+from sluss_schemas import membership, sync
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
 
+from tests.server.custody import name_custodians, sealed_roster, settle, shares_entry, split
 from tests.server.sealer import KemKey, SignKey
-from tests.server.town import NOW, Agency, Device, Town, founding
+from tests.server.town import INSTANCE, NOW, Agency, Device, Town, founding
 
 
 def scene(agency: Agency, number: int) -> d.SignedEntry:
@@ -25,7 +27,7 @@ async def replayed(town: Town, device: Device) -> dict[bytes, Directory]:
     """Every chain as a device that had nothing gets and checks it."""
     known, more = dict[bytes, Directory](), True
     while more:
-        pull = sync.DirectoryPull(tuple(sync.Known(agency, one.seq) for agency, one in known.items()))
+        pull = membership.DirectoryPull(tuple(membership.Known(agency, one.seq) for agency, one in known.items()))
         answer = await town.services.directory_pull(await town.caller(device), pull)
         for chain in answer.chains:
             directory = known.setdefault(chain.agency, Directory())
@@ -45,11 +47,13 @@ class TestPull:
         }
 
     async def test_a_device_that_has_everything_gets_nothing(self, town: Town) -> None:
-        known = tuple(sync.Known(head.agency, head.seq) for head in town.heads())
+        known = tuple(membership.Known(head.agency, head.seq) for head in town.heads())
 
-        answer = await town.services.directory_pull(await town.caller(town.field("police")), sync.DirectoryPull(known))
+        answer = await town.services.directory_pull(
+            await town.caller(town.field("police")), membership.DirectoryPull(known)
+        )
 
-        assert answer == sync.DirectoryAnswer((), more=False, time=NOW)
+        assert answer == membership.DirectoryAnswer((), more=False, time=NOW, instance=INSTANCE, heads=town.heads())
 
     async def test_long_chains_come_in_rounds(self, town: Town) -> None:
         agency = town.agencies["police"]
@@ -69,6 +73,86 @@ class TestPull:
         assert set(await replayed(town, other.devices[0])) == {other.id}
         assert other.id not in await replayed(town, town.field("police"))
 
+    async def test_the_heads_are_those_of_what_is_stored(self, town: Town) -> None:
+        before = town.heads()
+        agency = town.agencies["police"]
+        agency.entry(d.PackInForce(os.urandom(32)))
+
+        answer = await town.services.directory_pull(await town.caller(town.field("health")), membership.DirectoryPull())
+
+        assert (answer.instance, answer.heads) == (INSTANCE, before)
+
+
+async def revoke(town: Town, device: Device) -> None:
+    await town.append(device.agency, [device.agency.entry(d.DeviceRevoke(device.kid, "stolen"), NOW)])
+
+
+class TestRevoked:
+    """A revoked device gets the proof that it was, so that it can wipe itself, and nothing else."""
+
+    async def test_it_gets_its_own_chain_up_to_the_entry_that_revoked_it(self, town: Town) -> None:
+        device = town.field("police", 1)
+        agency = device.agency
+        await revoke(town, device)
+        last = agency.directory.head
+        await town.append(agency, [scene(agency, 9), agency.entry(d.DeviceRevoke(agency.devices[2].kid, "left"), NOW)])
+
+        answer = await town.services.directory_pull(await town.caller(device), membership.DirectoryPull())
+        found = await replayed(town, device)
+
+        assert (answer.more, answer.heads, answer.instance) == (False, (), INSTANCE)
+        assert {one.agency: one.head for one in found.values()} == {agency.id: last}
+        assert found[agency.id].devices[device.kid].revoked_at == NOW
+
+    @pytest.mark.parametrize(("behind", "comes"), [(3, 3), (1, 1), (0, 0), (-1, 0), (-9, 0)])
+    async def test_it_gets_no_entry_twice_and_none_after(self, town: Town, behind: int, comes: int) -> None:
+        device = town.field("police", 1)
+        await revoke(town, device)
+        last = device.agency.directory.seq
+        await town.append(device.agency, [scene(device.agency, 9)])
+
+        known = (membership.Known(device.agency.id, last - behind),)
+        answer = await town.services.directory_pull(await town.caller(device), membership.DirectoryPull(known))
+
+        assert sum(len(chain.entries) for chain in answer.chains) == comes
+
+    async def test_a_long_chain_comes_in_rounds(self, town: Town) -> None:
+        device = town.field("police", 1)
+        agency = device.agency
+        for _ in range(2):
+            await town.append(agency, [agency.entry(d.PackInForce(os.urandom(32))) for _ in range(300)])
+        await revoke(town, device)
+        last = agency.directory.head
+        await town.append(agency, [scene(agency, 9)])
+
+        assert (await replayed(town, device))[agency.id].head == last
+
+    @pytest.mark.parametrize("what", ["pull", "keys", "offer", "append", "invite", "enrolments", "quarantine"])
+    async def test_everything_else_is_refused(self, town: Town, what: str) -> None:
+        device = town.field("police")
+        entry = _alone(device.agency, d.PackInForce(os.urandom(32)))
+        await revoke(town, device)
+        caller = await town.caller(device)
+        asked: dict[str, Callable[[], Awaitable[object]]] = {
+            "pull": lambda: town.services.pull(caller, sync.Pull()),
+            "keys": lambda: town.services.pull_keys(caller, membership.KeysPull()),
+            "offer": lambda: town.services.offer_keys(caller, membership.KeysOffer()),
+            "append": lambda: town.services.directory_append(caller, membership.DirectoryAppend((entry,))),
+            "invite": lambda: town.services.invite(caller, membership.Invitation(bytes(16), NOW + 60)),
+            "enrolments": lambda: town.services.enrolments(caller),
+            "quarantine": lambda: town.services.quarantine(caller),
+        }
+
+        with pytest.raises(Invalid, match="revoked_device"):
+            await asked[what]()
+
+    async def test_who_is_suspended_and_not_revoked_gets_no_chain(self, town: Town) -> None:
+        device = town.field("police", 1)
+        await town.append(device.agency, [device.agency.entry(d.PersonSuspend(device.person))])
+
+        with pytest.raises(Invalid, match="not_allowed"):
+            await town.services.directory_pull(await town.caller(device), membership.DirectoryPull())
+
 
 class TestAppend:
     async def test_of_two_at_one_number_one_is_told(self, town: Town) -> None:
@@ -77,22 +161,26 @@ class TestAppend:
         caller = await town.caller(agency.devices[0])
 
         answers = await asyncio.gather(
-            *(town.services.directory_append(caller, sync.DirectoryAppend((one,))) for one in rivals),
+            *(town.services.directory_append(caller, membership.DirectoryAppend((one,))) for one in rivals),
             return_exceptions=True,
         )
 
-        assert sum(isinstance(one, sync.Appended) for one in answers) == 1
+        assert sum(isinstance(one, membership.Appended) for one in answers) == 1
         assert [one.code for one in answers if isinstance(one, Invalid)] == ["directory_conflict"] * 5
 
     async def test_also_of_two_processes(self, town: Town) -> None:
         agency = town.agencies["police"]
         mine, theirs = (_alone(agency, d.PackInForce(os.urandom(32))) for _ in range(2))
         other = await Town(town.path).open()
-        await other.services.directory_append(await other.caller(agency.devices[0]), sync.DirectoryAppend((theirs,)))
+        await other.services.directory_append(
+            await other.caller(agency.devices[0]), membership.DirectoryAppend((theirs,))
+        )
         await other.close()
 
         with pytest.raises(Invalid, match="directory_conflict"):
-            await town.services.directory_append(await town.caller(agency.devices[0]), sync.DirectoryAppend((mine,)))
+            await town.services.directory_append(
+                await town.caller(agency.devices[0]), membership.DirectoryAppend((mine,))
+            )
 
     async def test_the_same_again_is_answered_as_the_first_time(self, town: Town) -> None:
         agency = town.agencies["police"]
@@ -120,7 +208,7 @@ class TestAppend:
 
         with pytest.raises(Invalid):
             await town.services.directory_append(
-                await town.caller(town.field("health")), sync.DirectoryAppend((entry,))
+                await town.caller(town.field("health")), membership.DirectoryAppend((entry,))
             )
 
     async def test_a_stranger_signs_nothing(self, town: Town) -> None:
@@ -134,14 +222,16 @@ class TestAppend:
             (forged, "bad_signature"),
         ):
             with pytest.raises(Invalid, match=code):
-                await town.services.directory_append(caller, sync.DirectoryAppend((one,)))
+                await town.services.directory_append(caller, membership.DirectoryAppend((one,)))
 
     async def test_a_revoked_device_appends_nothing(self, town: Town) -> None:
         agency, device = town.agencies["police"], town.field("police", 1)
         await town.append(agency, [agency.entry(d.DeviceRevoke(device.kid, "left"), NOW)])
 
         with pytest.raises(Invalid, match="revoked_device"):
-            await town.services.directory_append(await town.caller(device), sync.DirectoryAppend((scene(agency, 9),)))
+            await town.services.directory_append(
+                await town.caller(device), membership.DirectoryAppend((scene(agency, 9),))
+            )
 
     async def test_a_new_scene_can_be_filed_at(self, town: Town) -> None:
         agency = town.agencies["police"]
@@ -151,24 +241,126 @@ class TestAppend:
             ("created", None, None)
         ]
 
-    @pytest.mark.parametrize("wrong", ["missing", "too many", "another's", "outsider", "one short"])
-    async def test_an_epoch_comes_with_exactly_its_wraps(self, town: Town, wrong: str) -> None:
+    async def test_a_registrars_device_signs_with_its_own_key(self, town: Town) -> None:
+        agency, device = town.agencies["police"], town.field("police")
+        body = d.PackInForce(os.urandom(32))
+        signed = [_alone(agency, body, by=one.sign) for one in (town.field("police", 1), device)]
+
+        with pytest.raises(Invalid, match="directory_refused"):
+            await town.append(agency, signed[:1])
+        await town.append(agency, signed[1:])
+
+        assert body.digest in (await replayed(town, device))[agency.id].packs
+
+    async def test_the_root_that_was_committed_to_signs_for_itself(self, town: Town) -> None:
+        agency, stranger = town.agencies["police"], SignKey()
+        bodies = [d.RootRotate(key.public, bytes(32)) for key in (stranger, agency.next_root)]
+
+        for body, by in ((bodies[0], stranger), (bodies[0], agency.root), (bodies[1], agency.root)):
+            with pytest.raises(Invalid, match="directory_refused"):
+                await town.append(agency, [_alone(agency, body, by=by)])
+        await town.append(agency, [_alone(agency, bodies[1], by=agency.next_root)])
+
+        assert (await replayed(town, town.field("health")))[agency.id].root == agency.next_root.public
+
+    async def test_five_hundred_at_once_are_taken_and_no_more(self, town: Town) -> None:
+        agency = town.agencies["police"]
+        entries = [agency.entry(d.PackInForce(os.urandom(32))) for _ in range(501)]
+
+        with pytest.raises(Invalid, match="out_of_range"):
+            await town.append(agency, entries)
+        appended = await town.append(agency, entries[:500])
+
+        assert appended.head.seq == agency.directory.seq - 1
+
+
+class TestWhatComesWithEntries:
+    async def test_an_epoch_may_come_without_its_wraps(self, town: Town) -> None:
+        """So that a device can give a restored server its entries back."""
+        agency, device = town.agencies["police"], town.field("police")
+        entry, _ = town.epoch_entry(agency, "field")
+
+        await town.append(agency, [entry])
+
+        answer = await town.services.pull_keys(await town.caller(device), membership.KeysPull())
+        assert [one.epoch for one in answer.wraps] == [1]
+        [lacking] = answer.lacking
+        assert (lacking.epoch, lacking.whole) == (2, tuple(sorted(one.kid for one in agency.devices[:2])))
+
+    @pytest.mark.parametrize("wrong", ["too many", "another's", "outsider", "twice", "one short"])
+    async def test_an_epoch_comes_with_no_other_wraps(self, town: Town, wrong: str) -> None:
         agency = town.agencies["police"]
         outsider = town.supervisor("police").kid
         entry, wraps = town.epoch_entry(agency, "supervisors")
         sets = {
-            "missing": [],
             "too many": [wraps, structs.replace(wraps, epoch=9)],
             "another's": [structs.replace(wraps, wraps=town.wraps(agency, "supervisors", 2, [outsider]))],
             "outsider": [structs.replace(wraps, wraps=(*wraps.wraps, *town.wraps(agency, "field", 1, [outsider])))],
+            "twice": [wraps, wraps],
             "one short": [structs.replace(wraps, wraps=())],
         }
 
         with pytest.raises(Invalid, match="directory_refused"):
             await town.append(agency, [entry], sets[wrong])
 
+    async def test_shares_come_with_their_entry_or_not_at_all(self, town: Town) -> None:
+        agency, device = town.agencies["police"], town.field("police")
+        await name_custodians(town, agency)
+        proposal, again = split(agency, device), split(agency, device)
 
-def taken(town: Town, mine: Agency, theirs: Agency, what: str) -> tuple[d.Body, tuple[sync.EpochSet, ...]]:
+        await settle(town, agency, proposal)
+        given = await shares_of(town, device)
+        await town.append(agency, [shares_entry(agency, again)])
+
+        assert given == {proposal.shares[0]}
+        # Split anew: what was given before is of no use, and is gone.
+        assert await shares_of(town, device) == set()
+
+    @pytest.mark.parametrize(
+        "wrong", ["one short", "one twice", "another digest", "another custodian", "another device", "without an entry"]
+    )
+    async def test_no_other_shares_come(self, town: Town, wrong: str) -> None:
+        agency, device = town.agencies["police"], town.field("police")
+        await name_custodians(town, agency)
+        proposal = split(agency, device)
+        first, second, third = proposal.shares
+        given = {
+            "one short": (first, second),
+            "one twice": (first, second, third, third),
+            "another digest": (first, second, structs.replace(third, share=bytes(32))),
+            "another custodian": (first, second, structs.replace(third, custodian=device.kid)),
+            "another device": (first, second, structs.replace(third, device=device.kid)),
+            "without an entry": proposal.shares,
+        }[wrong]
+        entry = scene(agency, 9) if wrong == "without an entry" else shares_entry(agency, proposal)
+
+        with pytest.raises(Invalid, match="directory_refused") as refusal:
+            await town.append(agency, [entry], shares=given)
+
+        assert refusal.value.field == "shares"
+
+    @pytest.mark.parametrize("wrong", ["another", "an earlier one", "without an entry"])
+    async def test_only_the_roster_named_last_comes(self, town: Town, wrong: str) -> None:
+        agency = town.agencies["police"]
+        (first, earlier), (second, later) = sealed_roster(), sealed_roster()
+        entries = [agency.entry(earlier), agency.entry(later)]
+        given = {"another": second + b"x", "an earlier one": first, "without an entry": second}[wrong]
+        if wrong == "without an entry":
+            await town.append(agency, entries, roster=second)
+            entries = [scene(agency, 9)]
+
+        with pytest.raises(Invalid, match="directory_refused") as refusal:
+            await town.append(agency, entries, roster=given)
+
+        assert refusal.value.field == "roster"
+
+
+async def shares_of(town: Town, device: Device) -> set[d.SealedShare]:
+    answer = await town.services.pull_keys(await town.caller(device), membership.KeysPull())
+    return set(answer.shares)
+
+
+def taken(town: Town, mine: Agency, theirs: Agency, what: str) -> tuple[d.Body, tuple[membership.EpochSet, ...]]:
     """What an agency would append to name as its own what is another's, and the wraps that go with it."""
     device, invite = theirs.devices[0], os.urandom(16)
     sign, kem = {
@@ -188,7 +380,7 @@ def taken(town: Town, mine: Agency, theirs: Agency, what: str) -> tuple[d.Body, 
             kem_key = device.kem.public
         audience = mine.audience("field")
         epoch = d.Epoch(audience, 2, 2, kem_key, sign_key, d.wraps_digest(wraps), tuple(members))
-        return epoch, (sync.EpochSet(audience, 2, wraps),)
+        return epoch, (membership.EpochSet(audience, 2, wraps),)
     message = d.enrolment_message(town.partnership, invite, sign.public, kem)
     return d.DeviceAdd(mine.devices[0].person, invite, sign.public, kem, sign.sign(message)), ()
 
@@ -215,7 +407,7 @@ class TestAnothersNames:
         caller = await town.caller(mine.devices[0])
 
         with pytest.raises(Invalid, match="Another agency has this key or audience") as refusal:
-            await town.services.directory_append(caller, sync.DirectoryAppend((_alone(mine, body),), sets))
+            await town.services.directory_append(caller, membership.DirectoryAppend((_alone(mine, body),), sets))
 
         assert (refusal.value.code, refusal.value.field) == ("directory_refused", "entries")
         assert (await replayed(town, town.field("police")))[mine.id].head == mine.directory.head
@@ -238,7 +430,7 @@ class TestAnothersNames:
             asyncio.create_task(
                 town.services.directory_append(
                     await town.caller(agency.devices[0]),
-                    sync.DirectoryAppend((_alone(agency, d.AudienceCreate(audience, "reception")),)),
+                    membership.DirectoryAppend((_alone(agency, d.AudienceCreate(audience, "reception")),)),
                 )
             )
             for agency in (town.agencies["police"], town.agencies["health"])
@@ -251,7 +443,7 @@ class TestAnothersNames:
         answers = await asyncio.gather(*appends, return_exceptions=True)
 
         await blocking
-        assert [type(one) for one in answers] == [sync.Appended, Invalid]
+        assert [type(one) for one in answers] == [membership.Appended, Invalid]
         assert "directory_refused" in str(answers[1])
         found = await replayed(town, town.field("police"))
         assert sum(audience in one.audiences for one in found.values()) == 1
@@ -262,7 +454,7 @@ class TestAnothersNames:
         appends = [
             services.directory_append(
                 await town.caller(agency.devices[0]),
-                sync.DirectoryAppend((_alone(agency, d.AudienceCreate(audience, "reception")),)),
+                membership.DirectoryAppend((_alone(agency, d.AudienceCreate(audience, "reception")),)),
             )
             for services, agency in (
                 (town.services, town.agencies["police"]),
@@ -281,7 +473,7 @@ class TestAnothersNames:
         appends = [
             town.services.directory_append(
                 await town.caller(agency.devices[0]),
-                sync.DirectoryAppend((_alone(agency, d.AudienceCreate(os.urandom(16), "reception")),)),
+                membership.DirectoryAppend((_alone(agency, d.AudienceCreate(os.urandom(16), "reception")),)),
             )
             for agency in town.agencies.values()
         ]
@@ -291,112 +483,8 @@ class TestAnothersNames:
         assert len({one.head.agency for one in answers}) == 5
 
 
-def _alone(agency: Agency, body: d.Body) -> d.SignedEntry:
-    """The next entry, signed, without taking it into the agency's own copy."""
+def _alone(agency: Agency, body: d.Body, by: SignKey | None = None) -> d.SignedEntry:
+    """The next entry, signed by the root or another, without taking it into the agency's own copy."""
+    key = by or agency.root
     data = d.entry_bytes(agency.directory.seq + 1, agency.directory.hash, body, NOW)
-    return d.SignedEntry(data, agency.root.kid, agency.root.sign(d.entry_message(data)))
-
-
-class TestKeys:
-    async def test_a_device_gets_its_own_wraps_and_sees_who_holds_what(self, town: Town) -> None:
-        agency, device = town.agencies["police"], town.field("police")
-
-        answer = await town.services.keys(await town.caller(device))
-
-        assert [(one.audience, one.epoch, one.wrap.device) for one in answer.wraps] == [
-            (agency.audience("field"), 1, device.kid)
-        ]
-        members = tuple(sorted(one.kid for one in agency.devices[:2]))
-        assert answer.holders == (sync.Holders(agency.audience("field"), 1, members, ()),)
-
-    async def newcomer(self, town: Town) -> Device:
-        agency = town.agencies["police"]
-        await town.append(agency, town.device_entries(agency, "N", ("field",)))
-        return agency.devices[-1]
-
-    async def offer(self, town: Town, by: Device, wraps: tuple[d.EpochWrap, ...], epoch: int = 1) -> None:
-        given = sync.EpochSet(town.agencies["police"].audience("field"), epoch, wraps)
-        await town.services.offer_keys(await town.caller(by), sync.KeysOffer((given,)))
-
-    async def test_a_member_passes_an_epoch_on_to_a_newcomer(self, town: Town) -> None:
-        newcomer = await self.newcomer(town)
-        wraps = town.wraps(town.agencies["police"], "field", 1, [newcomer.kid])
-
-        await self.offer(town, town.field("police"), wraps)
-
-        [own] = (await town.services.keys(await town.caller(newcomer))).wraps
-        assert own.wrap == wraps[0]
-
-    async def test_a_wrap_that_is_there_is_never_replaced(self, town: Town) -> None:
-        device = town.field("police", 1)
-        [before] = (await town.services.keys(await town.caller(device))).wraps
-
-        await self.offer(town, town.field("police"), town.wraps(town.agencies["police"], "field", 1, [device.kid]))
-
-        assert (await town.services.keys(await town.caller(device))).wraps == (before,)
-
-    async def test_supervisors_get_the_signing_key_alone(self, town: Town) -> None:
-        device = town.supervisor("police")
-        wraps = town.wraps(town.agencies["police"], "field", 1, [device.kid], whole=False)
-
-        await self.offer(town, town.field("police"), wraps)
-
-        found = (await town.services.keys(await town.caller(device))).wraps
-        assert sorted(one.wrap.whole for one in found) == [False, True]
-
-    @pytest.mark.parametrize(
-        "case", ["not a member", "to an outsider", "whole to supervisors", "no such epoch", "does not hold it"]
-    )
-    async def test_no_other_offer_is_taken(self, town: Town, case: str) -> None:
-        agency, newcomer = town.agencies["police"], await self.newcomer(town)
-        by, to, epoch, whole = {
-            "not a member": (town.supervisor("police"), newcomer.kid, 1, True),
-            "to an outsider": (town.field("police"), town.supervisor("police").kid, 1, True),
-            "whole to supervisors": (town.field("police"), town.supervisor("police").kid, 1, True),
-            "no such epoch": (town.field("police"), newcomer.kid, 9, True),
-            "does not hold it": (newcomer, newcomer.kid, 1, True),
-        }[case]
-        wraps = town.wraps(agency, "field", 1, [to], whole=whole)
-
-        with pytest.raises(Invalid, match="not_allowed"):
-            await self.offer(town, by, wraps, epoch)
-
-        assert (await town.services.keys(await town.caller(newcomer))).wraps == ()
-
-    def proposal(self, town: Town, maker: Device, epoch: int = 2) -> sync.EpochProposal:
-        agency = town.agencies["police"]
-        members = sorted(agency.directory.audiences[agency.audience("field")].members)  # type: ignore[index]  # its id
-        wraps = town.wraps(agency, "field", 1, members)
-        return sync.EpochProposal(
-            agency.audience("field"), epoch, 2, KemKey().public, SignKey().public, wraps, maker.kid, bytes(64)
-        )
-
-    async def test_the_latest_proposal_waits_for_a_registrar(self, town: Town) -> None:
-        device = town.field("police")
-        first, second = self.proposal(town, device), self.proposal(town, device)
-        for one in (first, second):
-            await town.services.offer_keys(await town.caller(device), sync.KeysOffer((), (one,)))
-
-        found = (await town.services.keys(await town.caller(town.supervisor("police")))).proposals
-
-        assert found == (second,)
-        assert (await town.services.keys(await town.caller(town.field("health")))).proposals == ()
-
-    async def test_it_waits_no_more_when_the_epoch_is_open(self, town: Town) -> None:
-        device = town.field("police")
-        await town.services.offer_keys(await town.caller(device), sync.KeysOffer((), (self.proposal(town, device),)))
-        await town.open_epochs(town.agencies["police"], ("field",))
-
-        assert (await town.services.keys(await town.caller(device))).proposals == ()
-
-    @pytest.mark.parametrize(
-        ("maker", "epoch", "code"),
-        [("supervisor", 2, "not_allowed"), ("field", 3, "directory_conflict"), ("field", 1, "directory_conflict")],
-    )
-    async def test_no_other_proposal_is_taken(self, town: Town, maker: str, epoch: int, code: str) -> None:
-        device = town.field("police") if maker == "field" else town.supervisor("police")
-
-        with pytest.raises(Invalid, match=code):
-            await town.services.offer_keys(
-                await town.caller(device), sync.KeysOffer((), (self.proposal(town, device, epoch),))
-            )
+    return d.SignedEntry(data, key.kid, key.sign(d.entry_message(data)))

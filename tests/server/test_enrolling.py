@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from sluss_schemas import directory as d
-from sluss_schemas import sync
+from sluss_schemas import membership
 from sluss_schemas.invitation import Code
 from sluss_schemas.problems import Invalid
 
@@ -144,7 +144,7 @@ class TestFounding:
         await empty.services.found(founding(again.code, empty.founding_entries(again)))
 
     async def test_of_two_founded_at_once_with_one_name_one_is_told(self, empty: Town) -> None:
-        audience, made = os.urandom(16), list[sync.Founding]()
+        audience, made = os.urandom(16), list[membership.Founding]()
         for agency in empty.agencies.values():
             entries = empty.founding_entries(agency)
             made.append(founding(agency.code, [*entries, agency.entry(d.AudienceCreate(audience, "reception"))]))
@@ -160,20 +160,20 @@ class TestFounding:
             await empty.services.create_partnership("x", "https://example.org", agencies)
 
 
-def enrolment(town: Town, invite: bytes, secret: bytes) -> sync.Enrolment:
+def enrolment(town: Town, invite: bytes, secret: bytes) -> membership.Enrolment:
     sign, kem = SignKey(), KemKey()
     message = d.enrolment_message(town.partnership, invite, sign.public, kem.public)
     mac = hmac.digest(secret, message, "sha256")
-    return sync.Enrolment(town.partnership, invite, sign.public, kem.public, sign.sign(message), mac)
+    return membership.Enrolment(town.partnership, invite, sign.public, kem.public, sign.sign(message), mac)
 
 
 async def invited(town: Town, *, slug: str = "police", ends: int = NOW + DAY) -> bytes:
     invite = os.urandom(16)
-    await town.services.invite(await town.caller(town.field(slug)), sync.Invitation(invite, ends))
+    await town.services.invite(await town.caller(town.field(slug)), membership.Invitation(invite, ends))
     return invite
 
 
-async def waiting(town: Town, slug: str = "police") -> tuple[sync.Enrolment, ...]:
+async def waiting(town: Town, slug: str = "police") -> tuple[membership.Enrolment, ...]:
     return (await town.services.enrolments(await town.caller(town.field(slug)))).waiting
 
 
@@ -244,9 +244,11 @@ class TestEnrolment:
             await invited(town)
 
         # The same one again, a colleague's, and another agency's are taken all the same.
+        colleague = town.field("police", 1)
+        await town.append(colleague.agency, [colleague.agency.entry(d.RegistrarAdd(colleague.sign.public))])
         caller = await town.caller(town.field("police"))
-        await town.services.invite(caller, sync.Invitation(last, NOW + DAY))
-        await town.services.invite(await town.caller(town.field("police", 1)), sync.Invitation(bytes(16), NOW + DAY))
+        await town.services.invite(caller, membership.Invitation(last, NOW + DAY))
+        await town.services.invite(await town.caller(colleague), membership.Invitation(bytes(16), NOW + DAY))
         await invited(town, slug="health")
         town.clock.now += DAY
         await invited(town, ends=NOW + 2 * DAY)
@@ -256,10 +258,11 @@ class TestEnrolment:
         await town.append(
             agency, [entry for number in range(8) for entry in town.device_entries(agency, f"N{number}", ("field",))]
         )
+        await town.append(agency, [agency.entry(d.RegistrarAdd(one.sign.public)) for one in agency.devices])
         callers = [await town.caller(device) for device in agency.devices]
         names = [(caller, os.urandom(16)) for caller in callers[:10] for _ in range(50)]
         await asyncio.gather(
-            *(town.services.invite(caller, sync.Invitation(name, NOW + DAY)) for caller, name in names)
+            *(town.services.invite(caller, membership.Invitation(name, NOW + DAY)) for caller, name in names)
         )
         noisy, quiet = names[:170], names[499]
         for _ in range(3):
@@ -269,7 +272,7 @@ class TestEnrolment:
         await town.services.enrol(given)
 
         with pytest.raises(Invalid, match="out_of_range"):
-            await town.services.invite(callers[10], sync.Invitation(os.urandom(16), NOW + DAY))
+            await town.services.invite(callers[10], membership.Invitation(os.urandom(16), NOW + DAY))
         found = await waiting(town)
 
         assert len(found) == 500
@@ -293,9 +296,24 @@ class TestEnrolment:
         with pytest.raises(Invalid, match="out_of_range"):
             await invited(town, ends=ends)
 
+    @pytest.mark.parametrize("who", ["a member", "a supervisor", "who was a registrar"])
+    async def test_only_a_registrars_device_invites_and_sees_who_waits(self, town: Town, who: str) -> None:
+        device = {"a member": town.field("police", 1), "a supervisor": town.supervisor("police")}.get(
+            who, town.field("police")
+        )
+        await town.services.enrol(enrolment(town, await invited(town), b"secret"))
+        if who == "who was a registrar":
+            await town.append(device.agency, [device.agency.entry(d.RegistrarRemove(device.kid))])
+        caller = await town.caller(device)
+
+        with pytest.raises(Invalid, match="not_allowed"):
+            await town.services.invite(caller, membership.Invitation(os.urandom(16), NOW + DAY))
+        with pytest.raises(Invalid, match="not_allowed"):
+            await town.services.enrolments(caller)
+
     async def test_an_invitation_of_one_agency_is_not_anothers(self, town: Town) -> None:
         invite = await invited(town)
-        again = sync.Invitation(invite, NOW + DAY)
+        again = membership.Invitation(invite, NOW + DAY)
         await town.services.invite(await town.caller(town.field("police")), again)
 
         with pytest.raises(Invalid, match="invite_used"):

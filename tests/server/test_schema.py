@@ -6,13 +6,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, SelectBase, inspect
 from sqlalchemy.dialects.postgresql import asyncpg
 
 from sluss_schemas.problems import Invalid
-from sluss_server.storage import directory, disclosure, enrolment, facts, feeds, keys, ledger, reports, schema
+from sluss_server.storage import (
+    custody,
+    directory,
+    disclosure,
+    enrolment,
+    facts,
+    feeds,
+    heads,
+    keys,
+    ledger,
+    reports,
+    schema,
+)
 from sluss_server.storage.bulk import Prepared
 from sluss_server.storage.engine import open_engine
 from sluss_server.storage.tables import metadata
@@ -87,8 +101,31 @@ async def test_the_server_is_ready_on_its_own_schema_and_on_no_other(tmp_path: P
     await town.close()
 
 
+async def test_wraps_of_before_their_makers_were_kept_are_still_there(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/old.db")
+    connection = await engine.writer_connection()
+    async with connection.begin():
+        await connection.run_sync(_upgrade_to, "0002")
+        await connection.exec_driver_sql("INSERT INTO epoch_wraps VALUES (x'01', x'02', x'03', x'04', 5, 1, x'06')")
+    await connection.close()
+
+    await schema.migrate(engine)
+    async with engine.read() as reader:
+        [wrap] = await keys.wraps_for(reader, b"\x01", b"\x02", b"\x03")
+
+    await engine.close()
+    assert wrap == keys.WrapRow(b"\x01", b"\x02", b"\x03", b"\x04", 5, True, b"", b"\x06")  # noqa: FBT003  # a row
+
+
+def _upgrade_to(connection: Connection, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).with_name("migrations")))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
 def _statements() -> Iterator[tuple[str, object]]:
-    for module in (directory, disclosure, enrolment, facts, feeds, keys, ledger, reports):
+    for module in (custody, directory, disclosure, enrolment, facts, feeds, heads, keys, ledger, reports):
         yield from ((f"{module.__name__}.{name}", one) for name, one in vars(module).items())
 
 

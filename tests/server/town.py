@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Raw, structs
 
 from sluss_schemas import directory as d
-from sluss_schemas import sync
+from sluss_schemas import membership, sync
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import COMPARTMENTS, Function, Kid, Sector, bit
 from sluss_schemas.invitation import Code
@@ -104,12 +104,13 @@ class Agency:
 
 
 class Town:
-    """A server core on a SQLite file, and the agencies on it."""
+    """A server core on a SQLite file, or on the database of an address, and the agencies on it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self.path = path
         self.clock = Clock()
         self.receipt_key = Ed25519PrivateKey.generate()
+        self.instance = INSTANCE
         self.partnership = b""
         self.agencies: dict[str, Agency] = {}
 
@@ -117,7 +118,7 @@ class Town:
 
     async def open(self) -> Town:
         """Start the core; the second time on what is there."""
-        self.engine: Engine = open_engine(f"sqlite:///{self.path}")
+        self.engine: Engine = open_engine(self.path if isinstance(self.path, str) else f"sqlite:///{self.path}")
         await migrate(self.engine)
         self.writer = Writer(self.engine)
         await self.writer.start()
@@ -132,7 +133,7 @@ class Town:
             clock=self.clock,
             receipt_key=self.receipt_key,
             packs=(PACK,),
-            instance=INSTANCE,
+            instance=self.instance,
         )
 
     async def close(self) -> None:
@@ -142,7 +143,10 @@ class Town:
     # the agencies
 
     async def build(self, agencies: Sequence[tuple[str, Sector]] = AGENCIES) -> Town:
-        """Found the agencies, each with two field devices and one supervisor's, and with its epochs open."""
+        """Found the agencies, each with two field devices and one supervisor's, and with its epochs open.
+
+        The first field device's key is also a registrar's.
+        """
         self.partnership, codes = await self.services.create_partnership("Sandvik", "https://example.org", agencies)
         for code in codes:
             agency = Agency(code=code)
@@ -171,7 +175,7 @@ class Town:
         entries += [agency.entry(d.AudienceCreate(os.urandom(16), one)) for one in functions]
         for alias, held in (("A", ("field",)), ("B", ("field",)), ("S", ("supervisors",))):
             entries += self.device_entries(agency, alias, cast("tuple[Function, ...]", held))
-        return entries
+        return [*entries, agency.entry(d.RegistrarAdd(agency.devices[0].sign.public))]
 
     def device_entries(
         self,
@@ -195,14 +199,14 @@ class Town:
         ]
 
     async def open_epochs(self, agency: Agency, functions: Iterable[Function] = ("field", "supervisors")) -> None:
-        entries, sets = list[d.SignedEntry](), list[sync.EpochSet]()
+        entries, sets = list[d.SignedEntry](), list[membership.EpochSet]()
         for function in functions:
             entry, wraps = self.epoch_entry(agency, function)
             entries.append(entry)
             sets.append(wraps)
         await self.append(agency, entries, sets)
 
-    def epoch_entry(self, agency: Agency, function: Function) -> tuple[d.SignedEntry, sync.EpochSet]:
+    def epoch_entry(self, agency: Agency, function: Function) -> tuple[d.SignedEntry, membership.EpochSet]:
         epoch = Epoch()
         agency.epochs.setdefault(function, []).append(epoch)
         audience = next(one for one in agency.directory.audiences.values() if one.function == function)
@@ -217,7 +221,7 @@ class Town:
             d.wraps_digest(wraps),
             tuple(sorted(audience.members)),
         )
-        return agency.entry(body, self.clock.now), sync.EpochSet(audience.audience, number, wraps)
+        return agency.entry(body, self.clock.now), membership.EpochSet(audience.audience, number, wraps)
 
     def wraps(
         self, agency: Agency, function: Function, number: int, devices: Iterable[bytes], *, whole: bool = True
@@ -237,10 +241,16 @@ class Town:
         )
 
     async def append(
-        self, agency: Agency, entries: Sequence[d.SignedEntry], sets: Sequence[sync.EpochSet] = ()
-    ) -> sync.Appended:
+        self,
+        agency: Agency,
+        entries: Sequence[d.SignedEntry],
+        sets: Sequence[membership.EpochSet] = (),
+        shares: Sequence[d.SealedShare] = (),
+        roster: bytes | None = None,
+    ) -> membership.Appended:
         return await self.services.directory_append(
-            await self.caller(agency.devices[0]), sync.DirectoryAppend(tuple(entries), tuple(sets))
+            await self.caller(agency.devices[0]),
+            membership.DirectoryAppend(tuple(entries), tuple(sets), tuple(shares), roster),
         )
 
     # devices
@@ -351,11 +361,11 @@ class Town:
         return held
 
 
-def founding(code: Code, entries: Sequence[d.SignedEntry], secret: bytes | None = None) -> sync.Founding:
+def founding(code: Code, entries: Sequence[d.SignedEntry], secret: bytes | None = None) -> membership.Founding:
     """Authenticate an agency's first entries with the founding code."""
     digest = hashlib.sha256(b"".join(one.entry for one in entries)).digest()
     mac = hmac.digest(secret or code.secret, digest, "sha256")
-    return sync.Founding(code.partnership, code.invite, mac, tuple(entries))
+    return membership.Founding(code.partnership, code.invite, mac, tuple(entries))
 
 
 def amended(town: Town, *parents: SealedReport, **more: Any) -> SealedReport:  # noqa: ANN401  # any field of a draft

@@ -18,7 +18,8 @@ PARTNERSHIP: Final = _seed("partnership", 16)
 ROOT, NEXT_ROOT, THIRD_ROOT = _seed("root"), _seed("next root"), _seed("third root")
 REGISTRAR, REMOVED, LATER = _seed("registrar"), _seed("registrar to be removed"), _seed("later registrar")
 FIELD, SUPERVISORS = _seed("audience", 16), _seed("supervisors", 16)
-ALICE, BO = _seed("alice", 16), _seed("bo", 16)
+ALICE, BO, CECILIA = (_seed(name, 16) for name in ("alice", "bo", "cecilia"))
+DORA, ERIK, FRIDA = (_seed(name, 16) for name in ("dora", "erik", "frida"))
 FIRST, SECOND = Group(secret=_seed("epoch 1")), Group(secret=_seed("epoch 2"))
 
 
@@ -52,9 +53,21 @@ def _genesis(slug: str, sector: str, *, registry: bool) -> list[Any]:
     return [PARTNERSHIP, slug, sector, slug, slug, registry, p.sign_public(ROOT), committed, checkpoint]
 
 
+def custodians(*names: str) -> list[bytes]:
+    return [device_of(name) for name in names]
+
+
+def shares(number: int, *names: str) -> list[Any]:
+    return [FIELD, number, [[device_of(name), p.sha256(b"share of " + name.encode())] for name in names]]
+
+
 def full() -> c.Chain:
-    """Return a chain with every kind of entry."""
-    chain, both = c.Chain(world.NOW), sorted([device_of("alice"), device_of("bo")])
+    """Return a chain with every kind of entry.
+
+    Bo's device was revoked, Cecilia's function taken away, Dora suspended; Erik has no function and is a custodian;
+    Alice has two devices with her history, and Frida waits for the next epoch.
+    """
+    chain, three = c.Chain(world.NOW), sorted(custodians("alice", "bo", "cecilia"))
     entries: list[tuple[str, list[Any], bytes]] = [
         ("genesis", _genesis("security", "SEC", registry=True), ROOT),
         ("registrar_add", [p.sign_public(REGISTRAR)], ROOT),
@@ -64,25 +77,40 @@ def full() -> c.Chain:
         ("person_add", [ALICE, "S-1", ["field"], None, None], REGISTRAR),
         ("device_add", device(ALICE, "alice"), REGISTRAR),
         ("person_add", [BO, "S-2", ["field", "supervisors"], [1], world.NOW + 86_400], REMOVED),
+        ("registrar_add", [p.sign_public(_seed("sign bo"))], ROOT),
         ("device_add", device(BO, "bo"), REMOVED),
+        ("person_add", [CECILIA, "S-3", ["field"], None, None], _seed("sign bo")),
+        ("device_add", device(CECILIA, "cecilia"), _seed("sign bo")),
+        ("person_add", [DORA, "S-4", ["supervisors"], None, None], REGISTRAR),
+        ("device_add", device(DORA, "dora"), REGISTRAR),
+        ("registrar_add", [p.sign_public(_seed("sign dora"))], ROOT),
+        ("person_add", [ERIK, "S-5", [], None, None], _seed("sign dora")),
+        ("device_add", device(ERIK, "erik"), _seed("sign dora")),
         ("audience_create", [FIELD, "field"], REGISTRAR),
         ("audience_create", [SUPERVISORS, "supervisors"], REGISTRAR),
         ("member_add", [FIELD, device_of("alice"), 1], REGISTRAR),
         ("member_add", [FIELD, device_of("bo"), 1], REGISTRAR),
-        ("epoch", epoch(1, FIRST, both), REGISTRAR),
-        ("custodian_set", [[device_of("alice"), device_of("bo"), bytes(16)]], REGISTRAR),
-        ("shares", [FIELD, 1, [[device_of("alice"), bytes(32)], [device_of("bo"), bytes(32)], [bytes(16), bytes(32)]]],
-         REGISTRAR),
+        ("member_add", [FIELD, device_of("cecilia"), 1], REGISTRAR),
+        ("member_add", [SUPERVISORS, device_of("dora"), 1], REGISTRAR),
+        ("epoch", epoch(1, FIRST, three), REGISTRAR),
+        ("custodian_set", [custodians("alice", "bo", "erik")], REGISTRAR),
+        ("shares", shares(1, "alice", "bo", "erik"), REGISTRAR),
         ("roster", [p.sha256(b"roster")], REGISTRAR),
         ("peer", [_seed("another agency", 16), p.sha256(b"another root"), "agreement of 2026", None], REGISTRAR),
         ("instance", [_seed("instance", 16)], REGISTRAR),
         ("member_remove", [FIELD, device_of("bo")], REGISTRAR),
+        ("person_add", [CECILIA, "S-3", [], None, None], REGISTRAR),
         ("epoch", epoch(2, SECOND, [device_of("alice")]), REGISTRAR),
+        ("person_suspend", [DORA], REGISTRAR),
         ("device_revoke", [device_of("bo"), "lost"], REGISTRAR),
-        ("person_suspend", [BO], REGISTRAR),
         ("registrar_remove", [p.kid(p.sign_public(REMOVED))], ROOT),
-        ("root_rotate", [p.sign_public(NEXT_ROOT), p.sha256(p.sign_public(THIRD_ROOT))], ROOT),
+        ("root_rotate", [p.sign_public(NEXT_ROOT), p.sha256(p.sign_public(THIRD_ROOT))], NEXT_ROOT),
         ("scene", scene(1, "central-square", "The central square"), REGISTRAR),
+        ("device_add", device(ALICE, "alice's second"), REGISTRAR),
+        ("member_add", [FIELD, device_of("alice's second"), 1], REGISTRAR),
+        ("person_add", [FRIDA, "S-6", ["field"], None, None], REGISTRAR),
+        ("device_add", device(FRIDA, "frida"), REGISTRAR),
+        ("member_add", [FIELD, device_of("frida"), 3], REGISTRAR),
         ("registrar_add", [p.sign_public(LATER)], NEXT_ROOT),
     ]  # fmt: skip
     for kind, body, seed in entries:
@@ -100,7 +128,12 @@ def bare() -> c.Chain:
 
 CHAINS: Final = {"full": full(), "bare": bare(), "empty": c.Chain(world.NOW)}
 END: Final = len(CHAINS["full"].entries)
-_BEFORE_EPOCH: Final = 13
+_KINDS: Final = [wire.read(entry)[3] for entry, _, _ in CHAINS["full"].entries]
+
+
+def before(kind: str) -> int:
+    """Return how many entries come before the first of a kind."""
+    return _KINDS.index(c.KINDS.index(kind) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +173,7 @@ def _bad(
 
 _PACK: Final = [p.sha256(b"another pack")]
 _KNOWN: Final = [device_of("alice")]
+_NOW: Final = sorted(custodians("alice", "alice's second", "frida"))
 _THIRD: Final = Group(secret=_seed("epoch 3"))
 
 BAD: Final = (
@@ -163,12 +197,18 @@ BAD: Final = (
     _bad("signer_unknown", "pack", _PACK, _seed("nobody")),
     _bad("signer_is_a_device", "pack", _PACK, _seed("sign alice")),
     _bad("signer_removed", "pack", _PACK, REMOVED),
+    _bad("signer_whose_device_was_revoked", "pack", _PACK, _seed("sign bo")),
+    _bad("signer_whose_person_was_suspended", "pack", _PACK, _seed("sign dora")),
     _bad("signer_not_yet_added", "pack", _PACK, LATER, after=END - 1),
     _bad("root_that_was_replaced", "pack", _PACK, ROOT),
     _bad("registrar_added_by_a_registrar", "registrar_add", [p.sign_public(_seed("friend"))]),
     _bad("registrar_removed_by_a_registrar", "registrar_remove", [p.kid(p.sign_public(LATER))]),
     _bad("root_rotated_by_a_registrar", "root_rotate", [p.sign_public(THIRD_ROOT), bytes(32)]),
-    _bad("root_not_the_committed_one", "root_rotate", [p.sign_public(_seed("some root")), bytes(32)], NEXT_ROOT),
+    _bad("root_rotated_by_the_old_root", "root_rotate", [p.sign_public(THIRD_ROOT), bytes(32)], NEXT_ROOT),
+    _bad("root_not_the_committed_one", "root_rotate", [p.sign_public(_seed("some root")), bytes(32)],
+         _seed("some root")),
+    _bad("registrar_of_a_revoked_device", "registrar_add", [p.sign_public(_seed("sign bo"))], NEXT_ROOT),
+    _bad("registrar_of_a_suspended_person", "registrar_add", [p.sign_public(_seed("sign dora"))], NEXT_ROOT),
     _bad("registrar_to_remove_unknown", "registrar_remove", [bytes(16)], NEXT_ROOT),
     # people and devices
     _bad("alias_of_another_person", "person_add", [_seed("cecilia", 16), "S-1", ["field"], None, None]),
@@ -185,6 +225,7 @@ BAD: Final = (
          device(ALICE, "alice", invite=bytes(16), kem_key=kem_of("new"))),
     _bad("invitation_used_twice", "device_add", device(ALICE, "new", invite=_seed("invite alice", 16))),
     _bad("device_to_revoke_unknown", "device_revoke", [bytes(16), "lost"]),
+    _bad("device_revoked_twice", "device_revoke", [device_of("bo"), "stolen"]),
     _bad("revoked_for_an_unknown_reason", "device_revoke", [_KNOWN[0], "bored"], code="malformed"),
     # audiences and epochs
     _bad("audience_created_twice", "audience_create", [_seed("another audience", 16), "field"]),
@@ -192,19 +233,39 @@ BAD: Final = (
     _bad("member_unknown", "member_add", [FIELD, bytes(16), 1]),
     _bad("member_revoked", "member_add", [FIELD, device_of("bo"), 1]),
     _bad("member_without_the_function", "member_add", [SUPERVISORS, _KNOWN[0], 1]),
+    _bad("member_suspended", "member_add", [SUPERVISORS, device_of("dora"), 1]),
+    _bad("member_whose_function_was_taken_away", "member_add", [FIELD, device_of("cecilia"), 1]),
+    _bad("member_history_before_the_first_epoch", "member_add", [FIELD, _KNOWN[0], 0]),
+    _bad("member_history_beyond_the_next_epoch", "member_add", [FIELD, _KNOWN[0], 4]),
     _bad("member_to_remove_is_none", "member_remove", [FIELD, device_of("bo")]),
-    _bad("epoch_without_a_member", "epoch", epoch(1, FIRST, _KNOWN), after=_BEFORE_EPOCH),
-    _bad("epoch_with_a_stranger", "epoch", epoch(3, _THIRD, sorted([*_KNOWN, device_of("bo")]))),
-    _bad("epoch_devices_unsorted", "epoch", epoch(1, FIRST, sorted([device_of("alice"), device_of("bo")])[::-1]),
-         after=_BEFORE_EPOCH),
-    _bad("epoch_gap", "epoch", epoch(4, _THIRD, _KNOWN)),
-    _bad("epoch_repeated", "epoch", epoch(2, _THIRD, _KNOWN)),
+    _bad("epoch_without_a_member", "epoch", epoch(1, FIRST, _KNOWN), after=before("epoch")),
+    _bad("epoch_with_a_stranger", "epoch", epoch(3, _THIRD, sorted([*_NOW, device_of("erik")]))),
+    _bad("epoch_with_one_whose_function_was_taken_away", "epoch",
+         epoch(3, _THIRD, sorted([*_NOW, device_of("cecilia")]))),
+    _bad("epoch_with_a_revoked_device", "epoch", epoch(3, _THIRD, sorted([*_NOW, device_of("bo")]))),
+    _bad("epoch_devices_unsorted", "epoch", epoch(1, FIRST, sorted(custodians("alice", "bo", "cecilia"))[::-1]),
+         after=before("epoch")),
+    _bad("epoch_gap", "epoch", epoch(4, _THIRD, _NOW)),
+    _bad("epoch_repeated", "epoch", epoch(2, _THIRD, _NOW)),
     _bad("epoch_with_the_kem_key_of_another", "epoch",
-         [FIELD, 3, 2, FIRST.kem_public, *epoch(3, _THIRD, _KNOWN)[4:]]),
+         [FIELD, 3, 2, FIRST.kem_public, *epoch(3, _THIRD, _NOW)[4:]]),
     _bad("epoch_with_the_signing_key_of_another", "epoch",
-         [FIELD, 3, 2, _THIRD.kem_public, *epoch(3, FIRST, _KNOWN)[4:]]),
-    _bad("epoch_with_a_short_key", "epoch", [FIELD, 3, 2, bytes(1215), *epoch(3, _THIRD, _KNOWN)[4:]],
+         [FIELD, 3, 2, _THIRD.kem_public, *epoch(3, FIRST, _NOW)[4:]]),
+    _bad("epoch_with_a_short_key", "epoch", [FIELD, 3, 2, bytes(1215), *epoch(3, _THIRD, _NOW)[4:]],
          code="malformed"),
+    # custodians
+    _bad("custodians_two_devices_of_one_person", "custodian_set",
+         [custodians("alice", "alice's second", "erik")]),
+    _bad("custodian_unknown", "custodian_set", [[*custodians("alice", "erik"), bytes(16)]]),
+    _bad("custodian_revoked", "custodian_set", [custodians("alice", "bo", "erik")]),
+    _bad("two_custodians", "custodian_set", [custodians("alice", "erik")], code="malformed"),
+    _bad("shares_for_other_custodians", "shares", shares(1, "alice", "bo", "frida")),
+    _bad("shares_in_another_order", "shares", shares(1, "bo", "alice", "erik")),
+    _bad("shares_before_there_are_custodians", "shares", shares(1, "alice", "bo", "erik"),
+         after=before("custodian_set")),
+    _bad("shares_of_an_epoch_that_is_not", "shares", shares(3, "alice", "bo", "erik")),
+    _bad("shares_of_epoch_zero", "shares", shares(0, "alice", "bo", "erik")),
+    _bad("shares_of_an_audience_that_is_not", "shares", [bytes(16), *shares(1, "alice", "bo", "erik")[1:]]),
     # scenes
     _bad("scene_outside_the_registry", "scene", scene(1, "central-square", "Central square"), chain="bare"),
     _bad("scene_with_another_slug", "scene", scene(1, "station-park", "Station park")),

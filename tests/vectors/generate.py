@@ -14,6 +14,7 @@ from typing import Any, Final
 from tests.vectors import deliveries, directories, values, world
 from tests.vectors.second import chain as c
 from tests.vectors.second import primitives as p
+from tests.vectors.second import replay
 from tests.vectors.second import report as r
 
 FOLDER: Final = Path(__file__).resolve().parent
@@ -125,18 +126,38 @@ def _directories() -> Json:
         for one in directories.BAD
     ]
     chains = {name: [_signed(entry) for entry in chain.entries] for name, chain in directories.CHAINS.items()}
-    agency, seq, hash_ = directories.CHAINS["full"].head
-    keys = (directories.REGISTRAR, directories.LATER)
-    expect = {
+    return {"chains": chains, "expect": _state(directories.CHAINS["full"]), "bad": bad}
+
+
+def _state(chain: c.Chain) -> Json:
+    """Return what is true at the end of a chain."""
+    found = replay.follow(chain.entries)
+    agency, seq, hash_ = chain.head
+    audiences = {
+        one.function: {
+            "members": {kid.hex(): first for kid, first in sorted(one.members.items())},
+            "history": {person.hex(): first for person, first in sorted(found.history_of(audience).items())},
+            "epochs": [[kid.hex() for kid in epoch.devices] for epoch in one.epochs],
+            "left": sorted(kid.hex() for kid in one.left),
+            "entitled": sorted([kid.hex(), whole] for kid, whole in found.entitled(audience, len(one.epochs))),
+            "due": found.due(audience, chain.time),
+        }
+        for audience, one in found.audiences.items()
+    }
+    return {
         "agency": agency.hex(),
         "seq": seq,
         "hash": hash_.hex(),
-        "root": p.sign_public(directories.NEXT_ROOT).hex(),
-        "registrars": sorted(p.kid(p.sign_public(key)).hex() for key in keys),
-        "members": [directories.device_of("alice").hex()],
-        "epochs": [p.kid(group.sign_public).hex() for group in (directories.FIRST, directories.SECOND)],
+        "time": chain.time,
+        "root": found.root.hex(),
+        "registrars": sorted(kid.hex() for kid in found.registrars),
+        "revoked": sorted(kid.hex() for kid, one in found.devices.items() if one.revoked),
+        "custodians": [kid.hex() for kid in found.custodians],
+        "shares": found.bodies["shares"][-1][2][0][1].hex(),
+        "roster": found.bodies["roster"][-1][0].hex(),
+        "instance": found.bodies["instance"][-1][0].hex(),
+        "audiences": audiences,
     }
-    return {"chains": chains, "expect": expect, "bad": bad}
 
 
 def _values() -> Json:
@@ -146,6 +167,10 @@ def _values() -> Json:
         "epoch_wraps": values.epoch_wraps(),
         "hpke": values.hpke(),
         "sections": values.sections(),
+        "splits": values.splits(),
+        "shares": values.shares(),
+        "rosters": values.rosters(),
+        "proposals": values.proposals(),
         "messages": values.messages(),
         "codes": values.codes(),
     }

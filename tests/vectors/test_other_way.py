@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from sluss_client import crypto, filing, keys, registrar
+from sluss_client import crypto, filing, keys, roster, rotation, splitting
+from sluss_client.agency import founding
 from sluss_client.crypto import SignKey
+from sluss_client.local import Local
 from sluss_schemas import directory as d
-from sluss_schemas import forms, invitation
+from sluss_schemas import forms, invitation, records
+from sluss_schemas.codec import encode
 from sluss_schemas.ids import AgencyId, AudienceId, ReportId
 
+from tests.device.chain import Agency, quick
 from tests.vectors import deliveries, values, world
 from tests.vectors.files import device, epoch, trust
-from tests.vectors.second import chain, wire
 from tests.vectors.second import code as code_text
+from tests.vectors.second import custody, replay, wire
 from tests.vectors.second import primitives as p
 from tests.vectors.second import report as r
 
 TOWN: Final = deliveries.TOWN
+COUNT_KEY: Final = p.sha256(b"the count key of a roster")
 FORM: Final = forms.OrderIncident(
     scene="central-square",
     observed_at=datetime.fromtimestamp(world.NOW - 7200, UTC),
@@ -44,7 +52,7 @@ def moment(slug: str, name: str, form: forms.Form = FORM) -> tuple[filing.Moment
         function="field",
         device=one,
         group=SignKey(epoch(f"{slug}/field").sign_seed()),
-        count_key=epoch(f"{slug}/field").count_key(),
+        count_key=COUNT_KEY,
     )
     pack = believed.pack(world.NOW)
     filled = filing.filled_slots(form, own.sector, pack)
@@ -148,26 +156,27 @@ def test_facts_of_the_product_stand_under_their_digests() -> None:
     assert wire.read(first[1]) == [1]
     assert time == manifest[12]
     week = datetime.fromtimestamp(world.NOW - 7200, UTC).strftime("%G-%V")
-    key = TOWN.groups["security/field"].count_key
-    assert contributor == p.mac(key, TOWN.people["guard"].person + week.encode())[:8]
+    assert contributor == p.mac(COUNT_KEY, TOWN.people["guard"].person + week.encode())[:8]
 
 
 def test_a_directory_that_the_product_founds_is_followed() -> None:
     code = invitation.Code("", bytes(16), b"i" * 16, b"s" * 16, None, None, ("police", "POL", False, bytes(32)))
-    founded = registrar.found(code, device("officer"), ("field",), world.NOW)
+    founded = founding.found(code, device("officer"), ("field",), world.NOW)
     entries = [(one.entry, one.signer, one.signature) for one in founded.entries]
 
-    bodies = chain.follow(entries)
+    followed = replay.follow(entries)
+    bodies = followed.bodies
 
     assert bodies["genesis"][0][:3] == [bytes(16), "police", "POL"]
     assert [body[1] for body in bodies["audience_create"]] == ["field", "supervisors"]
     assert bodies["device_add"][0][2] == device("officer").sign.public
     assert p.sha256(entries[0][0])[:16] == founded.agency
+    assert [one.function for one in followed.audiences.values() if one.members] == ["field"]
 
 
 def test_the_chains_of_the_vectors_are_followed_by_both() -> None:
     for one in TOWN.chains.values():
-        assert chain.follow(one.entries)["genesis"]
+        assert replay.follow(one.entries).hash == one.hash
 
 
 @pytest.mark.parametrize("form", [True, False])
@@ -195,3 +204,104 @@ def test_a_code_that_the_product_writes_is_read() -> None:
     for array in (values.COLLEAGUE, values.FOUNDING):
         code = invitation.read_code(code_text.write_code(array))
         assert code_text.read_code(invitation.write_code(code)) == array
+
+
+# what wanders between the devices of an agency
+
+
+@pytest.fixture
+def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
+    """An agency with real stores and real keys, and no server."""
+    quick(monkeypatch)
+    made = Agency(tmp_path)
+    yield made
+    made.close()
+
+
+def opens(local: Local, sealed: bytes, info: bytes) -> bytes:
+    """Return what is sealed to a device, as the second implementation opens it with the device's seed."""
+    seeds = msgspec.msgpack.decode(local.store.get("device", b"seeds") or b"", type=keys.DeviceSeeds)
+    return p.hpke_open(seeds.kem, info, sealed)
+
+
+def test_an_epoch_that_the_product_proposes_gives_every_member_the_keys_that_it_names(agency: Agency) -> None:
+    one, other = agency.device("field"), agency.device("field")
+    boss = agency.device("supervisors")
+    audience = agency.audience("field").audience
+
+    array = wire.read(encode(rotation.propose(one, agency.audience("field"))))
+
+    named, number, suite, kem_key, sign_key, wraps, maker, signature = array
+    assert (named, number, suite, maker) == (audience, 1, 2, one.keys.kid)
+    p.verify(one.keys.sign.public, signature, custody.proposal_message(b"sluss/proposal", array))
+    groups = {
+        device: r.Group(secret=opens(local, wrap, _info(agency, device, b"sluss/epoch")))
+        for local in (one, other)
+        for device, whole, wrap in wraps
+        if whole and device == local.keys.kid
+    }
+    assert groups.keys() == {one.keys.kid, other.keys.kid}
+    assert {(group.kem_public, group.sign_public) for group in groups.values()} == {(kem_key, sign_key)}
+    ((kid, seed),) = [(device, wrap) for device, whole, wrap in wraps if not whole]
+    assert kid == boss.keys.kid
+    assert p.sign_public(opens(boss, seed, _info(agency, kid, b"sluss/group"))) == sign_key
+
+
+def _info(agency: Agency, device: bytes, label: bytes) -> bytes:
+    return values.epoch_info(label, agency.directory.agency, agency.audience("field").audience, 1, device)
+
+
+def test_a_split_of_the_product_gives_its_secret_back_to_any_two_custodians(agency: Agency) -> None:
+    maker = agency.device("field")
+    three = [agency.device() for _ in range(3)]
+    agency.append(d.CustodianSet(tuple(one.keys.kid for one in three)))
+    audience = agency.audience("field").audience
+    held = keys.HeldEpoch(audience, 1, values.SECRET, whole=True)
+
+    array = wire.read(encode(splitting.propose(maker, held)))
+
+    p.verify(maker.keys.sign.public, array[4], custody.proposal_message(b"sluss/split", array))
+    shares = {}
+    for number, (local, (named, epoch_, custodian, device_, digest, sealed)) in enumerate(
+        zip(three, array[2], strict=True)
+    ):
+        assert (named, epoch_, custodian, device_) == (audience, 1, local.keys.kid, local.keys.kid)
+        info = custody.share_info(agency.directory.agency, audience, 1, custodian, device_)
+        shares[number] = opens(local, sealed, info)
+        assert p.sha256(shares[number]) == digest
+    for one, two in values.PAIRS:
+        assert custody.combine({one: shares[one], two: shares[two]}) == values.SECRET
+
+
+def test_a_roster_of_the_product_opens_for_a_registrar(agency: Agency) -> None:
+    boss = agency.device("field", registrar=True)
+    person = boss.person.person
+    roster.set_name(boss, person, "Åsa Öberg")
+
+    sealed, entry = roster.make_roster(boss)
+
+    seeds = msgspec.msgpack.decode(boss.store.get("device", b"seeds") or b"", type=keys.DeviceSeeds)
+    _, count_key, names = custody.open_roster(agency.directory.agency, sealed, seeds.kem)
+    assert entry.digest == p.sha256(sealed)
+    assert (len(count_key), names) == (32, [[person, "Åsa Öberg"]])
+
+
+@pytest.mark.parametrize("pads", [(0, 1, 2), (2, 2, 2)])
+def test_a_split_with_given_pads_is_the_same_in_both(pads: tuple[int, int, int]) -> None:
+    first, second, third = (p.sha256(bytes([pad])) for pad in pads)
+
+    shares = splitting.split(values.SECRET, (first, second, third))
+
+    assert shares == custody.split(values.SECRET, first, second, third)
+    for one, two in values.PAIRS:
+        assert custody.combine({one: shares[one], two: shares[two]}) == values.SECRET
+
+
+def test_a_record_that_the_product_writes_begins_with_its_name() -> None:
+    for record in (
+        records.Open(bytes(16), bytes(32), bytes(16), 1, None, b"r"),
+        records.Countersign(bytes(16), bytes(32), bytes(16), 1),
+    ):
+        array = wire.read(encode(record))
+
+        assert array[:5] == [type(record).__name__.lower(), bytes(16), bytes(32), bytes(16), 1]

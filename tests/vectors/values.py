@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from tests.vectors import world
 from tests.vectors.second import code as code_text
+from tests.vectors.second import custody, wire
 from tests.vectors.second import primitives as p
 from tests.vectors.second import report as r
-from tests.vectors.second import wire
 from tests.vectors.second.report import Group
 from tests.vectors.second.stream import Stream
 
@@ -34,7 +34,6 @@ def keys() -> dict[str, str]:
         "sign_seed": group.sign_seed.hex(),
         "sign_public": group.sign_public.hex(),
         "sign_kid": p.kid(group.sign_public).hex(),
-        "count_key": group.count_key.hex(),
     }
 
 
@@ -68,6 +67,114 @@ def epoch_wraps() -> dict[str, Any]:
         "group": sealed(group.sign_seed, alone, AGENCY, AUDIENCE, 1, DEVICE),
         "bad": bad,
     }
+
+
+def splits() -> list[dict[str, Any]]:
+    """Return secrets with the pads that they are split with, the three shares, and their digests."""
+    pads = tuple(_draw(f"pad {pair}") for pair in PAIRS)
+    found = []
+    for secret, three in ((SECRET, pads), (bytes(32), pads), (pads[0], (bytes(32), b"\xff" * 32, pads[0]))):
+        shares = custody.split(secret, *three)
+        found.append(
+            {
+                "secret": secret.hex(),
+                "pads": [pad.hex() for pad in three],
+                "shares": [share.hex() for share in shares],
+                "digests": [p.sha256(share).hex() for share in shares],
+            }
+        )
+    return found
+
+
+PAIRS: Final = ((0, 1), (0, 2), (1, 2))
+SHARES: Final = custody.split(SECRET, *(_draw(f"pad {pair}") for pair in PAIRS))
+CUSTODIANS: Final = tuple(_draw(f"custodian {number}", 16) for number in range(3))
+
+
+def shares() -> dict[str, Any]:
+    """Return a custodian's share, sealed to their device and to one that recovers, and some sealed for another use."""
+    public, custodian = p.kem_public(DEVICE_SEED), CUSTODIANS[1]
+
+    def sealed(share: bytes, *info: Any) -> str:  # noqa: ANN401  # the parts of the context
+        return p.hpke_seal(public, custody.share_info(*info), share, _draw("share seal", 64)).hex()
+
+    def document(device: bytes) -> list[Any]:
+        seal = bytes.fromhex(sealed(SHARES[1], AGENCY, AUDIENCE, 1, custodian, device))
+        return [AUDIENCE, 1, custodian, device, p.sha256(SHARES[1]), seal]
+
+    bad = {
+        "another_agency": sealed(SHARES[1], bytes(16), AUDIENCE, 1, custodian, DEVICE),
+        "another_audience": sealed(SHARES[1], AGENCY, bytes(16), 1, custodian, DEVICE),
+        "another_epoch": sealed(SHARES[1], AGENCY, AUDIENCE, 2, custodian, DEVICE),
+        "another_custodian": sealed(SHARES[1], AGENCY, AUDIENCE, 1, CUSTODIANS[0], DEVICE),
+        "another_device": sealed(SHARES[1], AGENCY, AUDIENCE, 1, custodian, custodian),
+        "an_epochs_wrap": p.hpke_seal(
+            public, epoch_info(b"sluss/epoch", AGENCY, AUDIENCE, 1, DEVICE), SHARES[1], _draw("share seal", 64)
+        ).hex(),
+    }
+    return {
+        "agency": AGENCY.hex(),
+        "audience": AUDIENCE.hex(),
+        "epoch": 1,
+        "custodian": custodian.hex(),
+        "device": DEVICE.hex(),
+        "device_kem_seed": DEVICE_SEED.hex(),
+        "share": SHARES[1].hex(),
+        "to_custodian": wire.write(document(custodian)).hex(),
+        "to_device": wire.write(document(DEVICE)).hex(),
+        "bad": bad,
+    }
+
+
+NAMES: Final[list[tuple[bytes, str]]] = [(_draw("person", 16), "Cecilia Öberg"), (AGENCY, "Bo")]
+
+
+def rosters() -> dict[str, Any]:
+    """Return a roster that is sealed to two keys, and some with one thing wrong."""
+    count_key, content_key, salt = _draw("count key"), _draw("roster key"), _draw("roster salt", 24)
+    group = Group(secret=SECRET)
+    keys_ = {group.kem_public: _draw("roster seal 0", 64), p.kem_public(DEVICE_SEED): _draw("roster seal 1", 64)}
+    said = [1, count_key, NAMES]
+
+    def whole(agency: bytes = AGENCY, content: list[Any] = said) -> list[Any]:
+        return custody.seal_roster(agency, content, keys_, content_key, salt)[0]
+
+    array = whole()
+    kids = [p.kid(public) for public in keys_]
+    changed = {
+        "another_agency": whole(agency=bytes(16)),
+        "seals_exchanged": [1, [[kids[0], array[1][1][1]], [kids[1], array[1][0][1]]], array[2]],
+        "content_of_another": [1, array[1], whole(content=[1, count_key, NAMES[:1]])[2]],
+        "content_flipped": [1, array[1], array[2][:-1] + bytes([array[2][-1] ^ 1])],
+    }
+    return {
+        "agency": AGENCY.hex(),
+        "sealed": wire.write(array).hex(),
+        "digest": custody.seal_roster(AGENCY, said, keys_, content_key, salt)[1].hex(),
+        "kem_seeds": [group.kem_seed.hex(), DEVICE_SEED.hex()],
+        "count_key": count_key.hex(),
+        "names": [[person.hex(), name] for person, name in NAMES],
+        "bad": {name: wire.write(one).hex() for name, one in changed.items()},
+    }
+
+
+def proposals() -> dict[str, str]:
+    """Return an epoch's and a split's proposal with the signature of their maker."""
+    seed, group, wraps = _draw("maker"), Group(secret=SECRET), epoch_wraps()
+    maker = p.kid(p.sign_public(seed))
+    wrapped: list[list[Any]] = [
+        [DEVICE, False, bytes.fromhex(wraps["group"])],
+        [DEVICE, True, bytes.fromhex(wraps["whole"])],
+    ]
+    sealed = [
+        [AUDIENCE, 1, one, one, p.sha256(share), p.hpke_seal(
+            p.kem_public(DEVICE_SEED), custody.share_info(AGENCY, AUDIENCE, 1, one, one), share, _draw("split", 64)
+        )]
+        for one, share in zip(CUSTODIANS, SHARES, strict=True)
+    ]  # fmt: skip
+    epoch = custody.proposed_epoch([AUDIENCE, 2, 2, group.kem_public, group.sign_public, wrapped, maker], seed)
+    split = custody.proposed_split([AUDIENCE, 1, sealed, maker], seed)
+    return {"public": p.sign_public(seed).hex(), "epoch": wire.write(epoch).hex(), "split": wire.write(split).hex()}
 
 
 def hpke() -> list[dict[str, str]]:
@@ -128,7 +235,8 @@ def messages() -> dict[str, Any]:
     invite, code_secret = _draw("invite", 16), _draw("code secret", 16)
     enrolment = b"sluss/enrol" + AGENCY + invite + p.sign_public(key) + p.kem_public(DEVICE_SEED)
     receipt = wire.write([1, digest, "created", _draw("instance", 16), world.NOW])
-    record = wire.write([_draw("record", 16), digest, DEVICE, world.NOW, None, b"reason"])
+    named = [_draw("record", 16), digest, DEVICE, world.NOW]
+    open_, countersign = wire.write(["open", *named, None, b"reason"]), wire.write(["countersign", *named])
     entries = [wire.write([1, number, bytes(32), 15, [digest], world.NOW]) for number in range(2)]
     heads = [(_draw("agency b", 16), 7, _draw("head b")), (_draw("agency a", 16), 2**40, _draw("head a"))]
     return {
@@ -165,11 +273,14 @@ def messages() -> dict[str, Any]:
             "receipt": receipt.hex(),
             "out": p.sign(key, b"sluss/receipt" + receipt).hex(),
         },
-        "record": {
-            "public": p.sign_public(key).hex(),
-            "record": record.hex(),
-            "out": p.sign(key, b"sluss/record" + p.sha256(record)).hex(),
-        },
+        "records": [
+            {
+                "public": p.sign_public(key).hex(),
+                "record": record.hex(),
+                "out": p.sign(key, b"sluss/record" + p.sha256(record)).hex(),
+            }
+            for record in (open_, countersign)
+        ],
         "wrap": {
             "secret": secret.hex(),
             "digest": digest.hex(),

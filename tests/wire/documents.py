@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 import sluss_client.sections
-from sluss_schemas import directory, disclosure, invitation, manifest, records, sync
+from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, sync
 from sluss_schemas.codec import Document
 
-MODULES: Final = (manifest, disclosure, directory, sync, records, invitation, sluss_client.sections)
+MODULES: Final = (manifest, disclosure, directory, sync, membership, records, invitation, sluss_client.sections)
 Strategy = st.SearchStrategy[Any]
 
 

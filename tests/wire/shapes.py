@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta
 
 import sluss_client.sections
-from sluss_schemas import directory, disclosure, invitation, manifest, records, sync
+from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, sync
 
-MODULES: Final = (directory, manifest, disclosure, records, sync, invitation, sluss_client.sections)
+MODULES: Final = (directory, manifest, disclosure, records, sync, membership, invitation, sluss_client.sections)
 Struct = type[msgspec.Struct]
 _PLAIN: Final = {int: "int", bytes: "bytes", str: "text", bool: "bool", type(None): "nil", msgspec.Raw: "value"}
 _NAMED: Final = {
@@ -41,9 +41,11 @@ def structs() -> Iterator[tuple[str, Struct]]:
 
 
 def rows(struct: Struct) -> list[tuple[str, str]]:
-    """Return the fields of a structure in the order of the wire, each with its type."""
+    """Return the fields of a structure in the order of the wire, each with its type; a tag comes first."""
     hints = get_type_hints(struct, include_extras=True)
-    return [(name, written(hints[name])) for name in struct.__struct_fields__]
+    tag = struct.__struct_config__.tag
+    fields = [(name, written(hints[name])) for name in struct.__struct_fields__]
+    return fields if tag is None else [("tag", f'"{tag}"'), *fields]
 
 
 def written(hint: Any) -> str:  # noqa: ANN401  # a type

@@ -37,7 +37,9 @@ def test_every_document_is_an_array_without_maps_and_floats_in_the_one_encoding(
 
     array = wire.read(data)
 
-    assert len(array) == len(document.__struct_fields__)
+    tag = document.__struct_config__.tag
+    assert array[: tag is not None] == ([] if tag is None else [tag])
+    assert len(array) == (tag is not None) + len(document.__struct_fields__)
     assert wire.write(array) == data
 
 
@@ -94,6 +96,7 @@ def test_the_walk_sees_the_structures_that_matter() -> None:
     names = {one.__name__ for one in documents()}
 
     assert names >= {"Manifest", "Grant", "Item", "Entry", "Epoch", "AuthorSection", "Code", "Open", "Receipt"}
+    assert names >= {"Countersign", "EpochProposal", "ShareProposal", "SealedShare", "SealedRoster", "Enrolment"}
 
 
 @pytest.mark.parametrize(

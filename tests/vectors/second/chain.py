@@ -1,4 +1,4 @@
-"""A directory's chain, written and followed a second time from docs/protocol.md section 2 alone."""
+"""A directory's chain, written a second time from docs/protocol.md section 2 alone."""
 
 from __future__ import annotations
 
@@ -77,37 +77,3 @@ class Chain:
     def add(self, kind: str, body: list[Any], seed: bytes) -> None:
         self.entries.append(signed(self.entry(kind, body), seed))
         self.time += 60
-
-
-def follow(entries: list[Signed]) -> dict[str, list[list[Any]]]:
-    """Check links and signatures of a chain and return its bodies by kind.
-
-    Raises:
-        Malformed, InvalidSignature, AssertionError: for what is wrong.
-
-    """
-    bodies: dict[str, list[list[Any]]] = {kind: [] for kind in KINDS}
-    before, root, committed, registrars = bytes(32), b"", b"", dict[bytes, bytes]()
-    for number, (entry, signer, signature) in enumerate(entries):
-        form, seq, prev, code, body, _ = wire.read(entry)
-        kind = KINDS[code - 1]
-        assert (form, seq, prev) == (1, number, before)
-        assert (kind == "genesis") == (number == 0)
-        if kind == "genesis":
-            root, committed = body[6], body[7]
-        keys = {p.kid(root): root} | ({} if kind in ROOT_ONLY else registrars)
-        p.verify(keys[signer], signature, b"sluss/directory" + p.sha256(entry))
-        match kind:
-            case "root_rotate":
-                assert p.sha256(body[0]) == committed
-                root, committed = body
-            case "registrar_add":
-                registrars[p.kid(body[0])] = body[0]
-            case "registrar_remove":
-                del registrars[body[0]]
-            case "device_add":
-                partnership = bodies["genesis"][0][0]
-                p.verify(body[2], body[4], enrolment_message(partnership, body[1], body[2], body[3]))
-        bodies[kind].append(body)
-        before = p.sha256(entry)
-    return bodies

@@ -35,10 +35,6 @@ class Group:
         return p.hkdf(self.secret, b"sluss/epoch/sign")
 
     @property
-    def count_key(self) -> bytes:
-        return p.hkdf(self.sign_seed, b"sluss/count")
-
-    @property
     def kem_public(self) -> bytes:
         return p.kem_public(self.kem_seed)
 
