@@ -218,3 +218,48 @@ async def rotate(founder: Device, *others: Device) -> None:
     audience = founder.local.trust.own.audience_for("field")
     assert audience is not None
     assert len(audience.epochs) > before
+
+
+# deliveries that no honest server would make
+
+
+def items(exchange: Exchange) -> list[wire.Item]:
+    """Return the reports that a device pushed in one exchange."""
+    if not isinstance(exchange.asked, wire.Push):
+        return []
+    return [decode(wire.Item, bytes(raw), "item") for raw in exchange.asked.items]
+
+
+def delivers(item: wire.Item, to: Device) -> Callable[[Exchange], Any]:
+    """Put a report into the feed of the square, as new for a member of the field audience that it is sealed to."""
+    ring, own = to.local.ring.kems, to.local.trust.own
+    sealed = next(one for one in item.recipients if one.kid in ring and one.kid in own.by_kem_kid)
+    audience = own.audience_for("field")
+    assert audience is not None
+    feed = audience.audience + b"\x00\x01"
+    has = {wrap.slot for wrap in sealed.wraps}
+    put = wire.Put(
+        item.manifest,
+        item.signature,
+        tuple(one for one in item.sections if one.slot in has),
+        sealed.seal,
+        sealed.wraps,
+        (item.tiers[0], None),
+    )
+    digest = manifest.digest_of(item.manifest)
+
+    def lie(exchange: Exchange) -> Any:  # noqa: ANN401  # an answer, as `Hostile` takes it
+        position = next((one for one in exchange.asked.cursor if one.feed == feed), wire.Position(feed, 1, 0))
+        mine = [page for page in exchange.answer.pages if page.position.feed == feed]
+        before = mine[0] if mine else wire.FeedPage(position, (), more=False)
+        entry = wire.Entry(before.position.seq + 1, wire.Op.PUT, digest, put)
+        page = msgspec.structs.replace(
+            before,
+            position=msgspec.structs.replace(before.position, seq=entry.seq),
+            entries=(*before.entries, entry),
+        )
+        others = tuple(page for page in exchange.answer.pages if page.position.feed != feed)
+        used = (item.heads, *exchange.answer.used)
+        return msgspec.structs.replace(exchange.answer, pages=(*others, page), used=used)
+
+    return lie

@@ -1,30 +1,39 @@
-"""A server that hides entries from one device, or shows two devices two histories: the next report that one of them
-seals tells the other, which then seals nothing until it has been told the truth.
+"""A server that hides entries from one device, or shows two devices two histories.
+
+The next report that somebody seals tells whoever reads it, who then seals nothing until the server has told the truth.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from sluss_client import Device
+from sluss_client.crypto import SignKey
+from sluss_client.keys import DeviceKeys
 from sluss_client.outbox import State
 from sluss_client.testing import Exchange, Town
 from sluss_schemas import directory as d
-from sluss_schemas import membership
-from sluss_schemas.ids import AgencyId, Kid
+from sluss_schemas import manifest, membership
+from sluss_schemas import sync as wire
+from sluss_schemas.ids import AgencyId
 from sluss_schemas.manifest import Head
+from sluss_schemas.replay import Directory
 
 from tests.hostile.scene import (
     AGENCIES,
     Scene,
     append,
     codes,
+    delivers,
     device_add,
     entries_after,
+    items,
     kems,
     opened,
     reads,
@@ -162,79 +171,106 @@ async def test_entries_that_a_report_proves_are_asked_for_and_a_race_is_no_alarm
     assert reads(scene.police, report)
 
 
-async def test_two_histories_made_with_a_removed_registrars_key_are_noticed_on_both_sides() -> None:
+@dataclass
+class Forked:
+    """A guard who is shown a history that a registrar signed after their removal, and everybody else the true one."""
+
+    scene: Scene
+    theirs: DeviceKeys
+    fork: Directory
+
+    def shows(self) -> None:
+        """Show it from now on."""
+        own, fork = self.scene.guard.local.trust.own_id, self.fork
+
+        def other(exchange: Exchange) -> object:
+            known = next(one.seq for one in exchange.asked.known if one.agency == own)
+            chains = tuple(chain for chain in exchange.answer.chains if chain.agency != own)
+            heads = tuple(fork.head if one.agency == own else one for one in exchange.answer.heads)
+            given = membership.Chain(own, known + 1, self.entries[len(self.entries) - (fork.seq - known) :])
+            return replace(exchange.answer, chains=(*chains, given), heads=heads)
+
+        self.scene.town.hostile.on("/v1/directory/pull", other, self.scene.guard.local.keys.kid)
+
+    entries: tuple[d.SignedEntry, ...] = ()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def forked() -> AsyncIterator[Forked]:
     async with Town(agencies=AGENCIES, hostile=True) as town:
         founder, guard = town.founders["security"], await town.device("security")
-        police, colluding = await town.device("police"), await town.device("security")
-        scene, theirs, own = Scene(town, guard, police), stranger(), founder.local.trust.own_id
+        colluding, police = await town.device("security"), await town.device("police")
+        scene = Scene(town, guard, police)
+        # So that its feed is known, and what follows is new.
+        scene.file(founder)
+        await founder.sync()
         seeds = founder.registrar.root_seeds()
         assert seeds is not None
-        root = type(colluding.local.keys.sign)(seeds[0])
+        root = SignKey(seeds[0])
         await append(founder, d.RegistrarAdd(colluding.local.keys.sign.public), key=root)
         for device in (guard, police, colluding):
             await device.sync()
-        fork = guard.local.trust.own.copy()
+        fork, theirs, person = guard.local.trust.own.copy(), stranger(), os.urandom(16)
         await append(founder, d.RegistrarRemove(colluding.local.keys.kid), key=root)
-        # The guard is shown a history in which the removed registrar adds the attacker's device to the supervisors.
-        person = os.urandom(16)
         supervisors = fork.audience_for("supervisors")
         assert supervisors is not None
-        forged = entries_after(
+        entries = entries_after(
             fork,
             colluding.local.keys.sign,
             d.PersonAdd(person, "X-1", ("supervisors",), None, None),
             device_add(town, theirs, person),
             d.MemberAdd(supervisors.audience, theirs.kid, 1),
         )
-        for entry in forged:
+        for entry in entries:
             fork.append(entry)
-
-        def other(exchange: Exchange) -> object:
-            known = next(one.seq for one in exchange.asked.known if one.agency == own)
-            chains = tuple(chain for chain in exchange.answer.chains if chain.agency != own)
-            rest = forged[max(len(forged) - (fork.seq - known), 0) :]
-            heads = tuple(fork.head if one.agency == own else one for one in exchange.answer.heads)
-            return replace(exchange.answer, chains=(*chains, membership.Chain(own, known + 1, rest)), heads=heads)
-
-        founders_report = scene.file(founder)
-        await founder.sync()
-        town.hostile.on("/v1/directory/pull", other, guard.local.keys.kid)
-        before = len(town.hostile.seen)
-        assert await refuses(guard) == "directory_fork"
-        # It has taken the other history, which held together by itself; from now on it seals nothing to it.
-        assert guard.local.trust.own.head == fork.head
-        waiting = scene.file(guard)
-        assert await refuses(guard) == "directory_fork"
-        row = guard.local.outbox.head(waiting.id)
-        assert row is not None
-        assert row.state is State.FILED
-        assert not reads(guard, founders_report)
-        assert opened(town, kems(theirs), before) == []
-        assert Kid(theirs.kid) in fork.devices
-        assert guard.get(waiting.id).situation
+        yield Forked(scene, theirs, fork, entries)
 
 
-async def test_a_report_sealed_with_another_history_is_kept_out_and_its_reader_stops_sealing(scene: Scene) -> None:
-    report = scene.file()
-    await scene.guard.sync()
-    mine = scene.file(scene.police)
+async def test_who_is_shown_another_history_learns_of_it_from_the_next_report_and_seals_nothing(forked: Forked) -> None:
+    scene, guard = forked.scene, forked.scene.guard
+    founder = scene.town.founders["security"]
+    report = scene.file(founder)
+    await founder.sync()
+    forked.shows()
 
-    def other(exchange: Exchange) -> object:
-        """Say, with a digest that fits, that the report was sealed with another history; only a member could."""
-        return exchange.answer
+    before = len(scene.town.hostile.seen)
+    assert await refuses(guard) == "directory_fork"
+    # It has taken the other history in, which held together by itself.
+    assert guard.local.trust.own.head == forked.fork.head
+    waiting = scene.file(guard)
+    assert await refuses(guard) == "directory_fork"
 
-    genuine = scene.police.local.trust.chains[scene.guard.local.trust.own_id].hashes
-    seq = len(genuine) - 1
-    kept, genuine[seq] = genuine[seq], type(genuine[seq])(bytes(32))
-    try:
-        with scene.lying("/v1/pull", other, scene.police):
-            code = await refuses(scene.police)
-    finally:
-        genuine[seq] = kept
+    row = guard.local.outbox.head(waiting.id)
+    assert row is not None
+    assert row.state is State.FILED
+    assert guard.get(waiting.id).situation
+    assert not reads(guard, report)
+    assert opened(scene.town, kems(forked.theirs), before) == []
 
-    assert code == "directory_fork"
-    assert not reads(scene.police, report)
-    await scene.police.sync()
-    assert reads(scene.police, report)
-    await scene.guard.sync()
-    assert reads(scene.guard, mine)
+
+async def test_who_reads_a_report_sealed_with_another_history_learns_of_it(forked: Forked) -> None:
+    scene, guard = forked.scene, forked.scene.guard
+    founder = scene.town.founders["security"]
+    report = scene.file(guard)
+    forked.shows()
+
+    def stored(exchange: Exchange) -> object:
+        """Say that it is stored: an honest server would not take it."""
+        digests = [manifest.digest_of(item.manifest) for item in items(exchange)]
+        now = founder.now()
+        return wire.PushAnswer(tuple(scene.town.hostile.receipt(one, wire.OutcomeCode.CREATED, now) for one in digests))
+
+    scene.town.hostile.instead("/v1/push", stored, guard.local.keys.kid)
+    before = len(scene.town.hostile.seen)
+    await guard.sync()
+    (item,) = (one for exchange in scene.town.hostile.seen[before:] for one in items(exchange))
+    scene.town.hostile.on("/v1/pull", delivers(item, founder), founder.local.keys.kid)
+
+    assert await refuses(founder) == "directory_fork"
+    assert "directory_fork" in codes(founder)
+    assert not reads(founder, report)
+    waiting = scene.file(founder)
+    assert await refuses(founder) == "directory_fork"
+    row = founder.local.outbox.head(waiting.id)
+    assert row is not None
+    assert row.state is State.FILED

@@ -24,7 +24,14 @@ import pytest
 USER: Final = "sluss"
 UNPRIVILEGED: Final = ("postgres", "nobody")
 # No disk is waited for: what a power cut would do to it is not what these tests ask.
-SETTINGS: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=60")
+# Two that wait for each other are told after a twentieth of a second.
+SETTINGS: Final = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=60",
+    "deadlock_timeout=50ms",
+)
 _BINARIES: Final = Path("/usr/lib/postgresql")
 _names = count(1)
 

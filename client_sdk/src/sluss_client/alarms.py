@@ -36,6 +36,10 @@ ALARMS: Final[dict[str, str]] = {
         "Somebody sealed with a newer directory than the server gives to this device. "
         f"Nothing is sealed until it is here; if it goes on, {_HOST}"
     ),
+    "directory_ahead": (
+        "Somebody sealed with a newer directory than the restored server has; "
+        "a device of that agency has to sync, to give it back."
+    ),
     "directory_lost": f"The server lacks entries of a directory that are here, and says nothing of a restore: {_HOST}",
     "unannounced_restore": "The server says that it was restored; a registrar has to confirm it with `restored`.",
     "clock_disputed": "The server's time cannot be right, or this device's is far off: set the clock, then sync.",

@@ -56,9 +56,9 @@ def open_row(local: Local, digest: bytes, reason: str | None, task: bytes | None
     if reason:
         if len(reason.encode()) > _MAX_REASON_BYTES:
             raise Invalid("too_long", "reason")
-        if supervisors.current is None or not crypto.usable(supervisors.current.kem_key):
+        if supervisors.recipient is None or not crypto.usable(supervisors.recipient.kem_key):
             raise Refused("reason", code="no_group_key")
-        sealed = crypto.seal(supervisors.current.kem_key, _REASON_LABEL + digest, crypto.pad(reason.encode()))
+        sealed = crypto.seal(supervisors.recipient.kem_key, _REASON_LABEL + digest, crypto.pad(reason.encode()))
     file_record(local, digest, Open(os.urandom(16), digest, local.keys.kid, now, task, sealed))
 
 

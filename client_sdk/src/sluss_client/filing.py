@@ -118,7 +118,7 @@ def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: i
     shown = {}
     for reachable in trust.audiences(at):
         got = trust.slots(pack, form.KIND, owner, reachable.receiver)
-        if reachable.audience.current is not None and (bits := (got.open | got.held) & filled):
+        if reachable.audience.recipient is not None and (bits := (got.open | got.held) & filled):
             shown[reachable.label] = bits
     if pack.kinds[form.KIND].case_staff:
         named = trust.slots(pack, form.KIND, owner, Receiver(owner, "field", own=True, named=True))
@@ -134,7 +134,7 @@ def duty_receiver(trust: Trust, pack: Pack, code: str, at: int) -> list[Reachabl
         if chain.agency == trust.own_id or chain.sector not in gateway.receivers:
             continue
         audience = chain.audience_for(gateway.receiver_function)
-        if (audience is None or audience.current is None) and gateway.receiver_fallback is not None:
+        if (audience is None or audience.recipient is None) and gateway.receiver_fallback is not None:
             audience = chain.audience_for(gateway.receiver_fallback)
         if audience is not None:
             receiver = Receiver(chain.sector, audience.function, own=False)
@@ -268,7 +268,7 @@ def late_grants(
 
 
 def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Moment) -> _Target | None:
-    epoch = to.audience.current
+    epoch = to.audience.recipient
     got = moment.trust.slots(moment.pack, kind, moment.trust.own.sector, to.receiver)
     bitmap = got.duties.get(code, 0) & filled
     if epoch is None or not bitmap or not crypto.usable(epoch.kem_key):
@@ -279,10 +279,10 @@ def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Momen
 def _decider(name: Digest, moment: Moment) -> bytes:
     """Seal who decided, and their device's signature, to the own supervisors."""
     author, supervisors = moment.author, moment.trust.own.audience_for("supervisors")
-    if supervisors is None or supervisors.current is None or not crypto.usable(supervisors.current.kem_key):
+    if supervisors is None or supervisors.recipient is None or not crypto.usable(supervisors.recipient.kem_key):
         return b""
     decider = encode((author.person.person, author.device.kid, author.device.sign.sign(name)))
-    return crypto.seal(supervisors.current.kem_key, _DECIDER_LABEL + name, decider)
+    return crypto.seal(supervisors.recipient.kem_key, _DECIDER_LABEL + name, decider)
 
 
 def _plain_sections(form: forms.Form, owner: Sector, pack: Pack, author: Author) -> dict[int, bytes]:
@@ -316,7 +316,7 @@ def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[_Target]:
     owner, kind = trust.own.sector, work.form.KIND
     targets = []
     for reachable in trust.audiences(now):
-        epoch = reachable.audience.current
+        epoch = reachable.audience.recipient
         got = trust.slots(pack, kind, owner, reachable.receiver)
         bitmap = (got.open | got.held) & filled & work.shown.get(reachable.label, 0)
         if epoch is not None and bitmap and crypto.usable(epoch.kem_key):

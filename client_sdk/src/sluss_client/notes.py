@@ -59,16 +59,14 @@ def compare_instance(local: Local, now: int) -> None:
         local.alarm("unannounced_restore", _INSTANCE)
 
 
-def renewed(local: Local, now: int) -> bool:
-    """Tell whether the server was restored lately, or says that it was: it may lack what its devices still have."""
-    store = local.store
-    restored = store.get(_SPACE, _RESTORED)
-    lately = restored is not None and now - int.from_bytes(restored, "big") < AGAIN_S
-    return lately or restoring(local)
+def restored(local: Local, now: int) -> bool:
+    """Tell whether the server was restored lately, by the own registrar's word: old things may arrive as new."""
+    at = local.store.get(_SPACE, _RESTORED)
+    return at is not None and now - int.from_bytes(at, "big") < AGAIN_S
 
 
-def restoring(local: Local) -> bool:
-    """Tell whether the server says that it is another instance than the one that the own directory has accepted."""
+def says_restored(local: Local) -> bool:
+    """Tell whether the server says that it was restored, which nobody has confirmed."""
     return local.server_instance() != (local.store.get(_SPACE, _ACCEPTED) or b"")
 
 
@@ -129,7 +127,7 @@ def keep_out(local: Local, one: KeptOut) -> None:
     before = local.store.get(_KEPT_OUT, one.key)
     tries = 0 if before is None else msgspec.msgpack.decode(before, type=KeptOut).tries + 1
     local.store.put(_KEPT_OUT, one.key, msgspec.msgpack.encode(msgspec.structs.replace(one, tries=tries)))
-    if one.code != AHEAD:
+    if one.code != AHEAD or tries >= TRIES:
         local.alarm(one.code, one.digest)
 
 

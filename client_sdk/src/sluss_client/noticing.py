@@ -25,7 +25,7 @@ from sluss_schemas.replay import Directory
 FORK = "directory_fork"
 WITHHELD = "directory_withheld"
 AHEAD = "directory_ahead"
-"""Sealed with directories that a restored server has yet to get back from its devices: no alarm, it is asked again."""
+"""Sealed with directories that a restored server has yet to get back from its devices: asked again, then an alarm."""
 CONTRADICTIONS = frozenset({FORK, WITHHELD})
 """After one of these nothing is sealed: readers would be computed from directories that others do not see."""
 _LARGEST = 2**63 - 1
@@ -102,17 +102,17 @@ def twice(pages: Iterable[wire.FeedPage]) -> set[bytes]:
 # directories
 
 
-def head_faults(trust: Trust, heads: Iterable[Head], *, renewed: bool) -> Iterator[tuple[str, AgencyId]]:
+def head_faults(trust: Trust, heads: Iterable[Head], *, restored: bool) -> Iterator[tuple[str, AgencyId]]:
     """Yield what is wrong with how far a server says that it has the chains, after all of them were pulled.
 
     `directory_fork` for another history, `directory_withheld` for entries that it has and did not give, and
-    `directory_lost` for entries that are here and that it does not have, unless it was restored (`renewed`).
+    `directory_lost` for entries that are here and that it does not have, unless it was restored.
     """
     said = {AgencyId(head.agency): head for head in heads}
     for agency, chain in trust.chains.items():
         head = said.get(agency)
         if head is None or head.seq < chain.seq:
-            if said and not renewed:
+            if said and not restored:
                 yield "directory_lost", agency
         elif head.seq > chain.seq:
             yield WITHHELD, agency
@@ -128,10 +128,10 @@ def contradicts(chain: Directory, head: Head) -> bool:
 class Histories:
     """The directory heads that the versions of one answer were sealed with, held against the own directories."""
 
-    def __init__(self, trust: Trust, used: Sequence[tuple[Head, ...]], now: int, *, renewed: bool) -> None:
+    def __init__(self, trust: Trust, used: Sequence[tuple[Head, ...]], now: int, *, restored: bool) -> None:
         """Take the lists of an answer; one that names an agency twice is none."""
         self._trusted = {chain.agency: chain for chain in trust.agencies(now)}
-        self._renewed = renewed
+        self._restored = restored
         self._lists = {
             directories_digest(heads): {AgencyId(head.agency): head for head in heads}
             for heads in used
@@ -165,7 +165,7 @@ class Histories:
         for agency, chain in self._trusted.items():
             head = heads.get(agency)
             if head is not None and head.seq > chain.seq:
-                found.add(AHEAD if self._renewed else WITHHELD)
+                found.add(AHEAD if self._restored else WITHHELD)
             elif head is not None and contradicts(chain, head):
                 found.add(FORK)
         return found

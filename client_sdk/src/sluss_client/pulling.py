@@ -68,7 +68,7 @@ class _Taking:
     tally: Tally
     now: int
     closed_before: int | None
-    renewed: bool
+    restored: bool
     touched: dict[bytes, Received]
     alarmed: set[bytes]
 
@@ -139,7 +139,7 @@ def _put(data: msgspec.Raw) -> wire.Put | None:
 
 
 def _histories(local: Local, answer: wire.PullAnswer, now: int) -> Histories:
-    return Histories(local.trust, answer.used, now, renewed=notes.renewed(local, now))
+    return Histories(local.trust, answer.used, now, restored=notes.restored(local, now))
 
 
 def _behind(local: Local, answer: wire.PullAnswer, now: int) -> bool:
@@ -193,9 +193,10 @@ def take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> bo
             tally.dropped += purge.close(feed)
             local.forget_feed(feed)
         for page in answer.pages:
-            if begun.get(page.position.feed) != page.position.generation:
+            generation = begun.get(page.position.feed)
+            if generation != page.position.generation:
                 notes.begun(local, page.position.feed)
-            _take_page(taking, page, purge)
+            _take_page(taking, page, purge, again=generation not in {None, page.position.generation})
         came = (entry for page in answer.pages for entry in (*page.past, *page.entries))
         notes.came_back(local, {entry.digest for entry in came if entry.op is not wire.Op.SKIP})
         local.move_cursor(page.position for page in answer.pages)
@@ -205,15 +206,17 @@ def take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> bo
 
 def _taking(local: Local, answer: wire.PullAnswer, now: int, tally: Tally, closed_before: int | None) -> _Taking:
     alarmed = {digest for digest, _ in local.alarms()}
-    renewed = notes.renewed(local, now)
-    return _Taking(local, _histories(local, answer, now), tally, now, closed_before, renewed, {}, alarmed)
+    restored = notes.restored(local, now) or notes.says_restored(local)
+    return _Taking(local, _histories(local, answer, now), tally, now, closed_before, restored, {}, alarmed)
 
 
-def _take_page(taking: _Taking, page: wire.FeedPage, purge: _Purge) -> None:
+def _take_page(taking: _Taking, page: wire.FeedPage, purge: _Purge, *, again: bool) -> None:
+    """Take in one page; `again` says that the feed began anew, so that nothing in its past is new to this device."""
     local, feed, generation = taking.local, page.position.feed, page.position.generation
     # A `drop` in the past is of no use: the `put` that it ended is delivered as a `skip`.
     for entry in page.past:
-        _take_put(taking, notes.KeptOut(feed, generation, entry.seq, entry.digest), entry)
+        closed_before = taking.closed_before if again else None
+        _take_put(taking, notes.KeptOut(feed, generation, entry.seq, entry.digest, closed_before=closed_before), entry)
     known_to = notes.known_to(local, feed)
     for entry in page.entries:
         new = entry.seq > known_to
@@ -229,10 +232,10 @@ def _closed_before(local: Local, now: int) -> int | None:
     """Return the time before which an epoch must have been closed to have no part in what arrives as new.
 
     What was made with it was with the server while it was in force, and so came with an earlier sync. None where there
-    was no such sync, or where a restore lets old things arrive again.
+    was no such sync, or where a restore that the registrar confirmed lets old things arrive again.
     """
     confirmed = local.config.confirmed_at
-    if not confirmed or notes.renewed(local, now):
+    if not confirmed or notes.restored(local, now):
         return None
     return confirmed - local.trust.pack(now).parameters.quarantine_closed_epoch_days * _DAY_S
 
@@ -286,7 +289,7 @@ def _open(taking: _Taking, entry: wire.Entry, place: notes.KeptOut) -> tuple[rea
     # What is here came while its epochs were in force: a supervisor may open a row years later.
     closed_before = place.closed_before if here is None else None
     noticing.check_when(opened, taking.histories, local.trust.own_id, closed_before)
-    if place.new and here is not None and not taking.renewed and sync_core.repeats(here, opened, place.feed):
+    if place.new and here is not None and not taking.restored and sync_core.repeats(here, opened, place.feed):
         raise reading.Alarm("entry_repeated")
     return opened, before
 

@@ -52,7 +52,7 @@ def count_key(local: Local) -> bytes:
 
 def recipients(own: Directory) -> dict[Kid, bytes]:
     """Return the KEM keys that a roster is sealed to: each audience's current epoch, each registrar's device."""
-    keys = {one.current.kem_kid: one.current.kem_key for one in own.audiences.values() if one.current is not None}
+    keys = {one.recipient.kem_kid: one.recipient.kem_key for one in own.audiences.values() if one.recipient is not None}
     devices = (own.devices[kid] for kid in own.registrars if kid in own.devices)
     keys |= {one.kem_kid: one.kem_key for one in devices if one.revoked_at is None}
     return {kid: key for kid, key in sorted(keys.items()) if crypto.usable(key)}

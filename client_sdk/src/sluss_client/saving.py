@@ -187,6 +187,6 @@ def _may_be_child(form: forms.Form, pack: Pack) -> bool:
 
 def _agency_views(local: Local, now: int) -> list[AgencyView]:
     return [
-        (chain.slug, chain.sector, tuple(one.function for one in chain.audiences.values() if one.current is not None))
+        (chain.slug, chain.sector, tuple(one.function for one in chain.audiences.values() if one.recipient is not None))
         for chain in local.trust.agencies(now)
     ]

@@ -159,8 +159,8 @@ def _compare(local: Local, answer: membership.DirectoryAnswer, now: int) -> None
     """
     with local.store.transaction():
         notes.compare_instance(local, now)
-        renewed = notes.renewed(local, now)
-        faults = list(noticing.head_faults(local.trust, answer.heads, renewed=renewed))
+        restored = notes.restored(local, now) or notes.says_restored(local)
+        faults = list(noticing.head_faults(local.trust, answer.heads, restored=restored))
         for agency in local.trust.chains.keys() - {agency for _, agency in faults}:
             local.calm(agency)
         for code, agency in faults:

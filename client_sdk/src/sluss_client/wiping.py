@@ -143,7 +143,7 @@ def _blank(local: Local, row: Row, now: int) -> None:
 def _rescuers(own: Directory, this: Kid) -> list[tuple[Kid, bytes]]:
     """Return the KEM keys that plain values are sealed to: the first of the three kinds of which there is one."""
     supervisors = own.audience_for("supervisors")
-    current = [] if supervisors is None or supervisors.current is None else [supervisors.current]
+    current = [] if supervisors is None or supervisors.recipient is None else [supervisors.recipient]
     others = [device for kid, device in own.devices.items() if device.revoked_at is None and kid != this]
     registrars = [device for device in others if device.kid in own.registrars]
     for some in (current, registrars, others):

@@ -102,3 +102,11 @@ class Audience:
     def current(self) -> EpochKeys | None:
         """The epoch in force, if there is one yet."""
         return self.epochs[-1] if self.epochs else None
+
+    @property
+    def recipient(self) -> EpochKeys | None:
+        """The epoch that is sealed to: the current one, and none while nobody is left in the audience.
+
+        Without a member there is nobody to make the next one, and only those who have left hold this one.
+        """
+        return self.current if self.members else None

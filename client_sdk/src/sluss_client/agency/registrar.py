@@ -318,9 +318,11 @@ class Registrar:
         try:
             await act
         except Invalid as problem:
-            if problem.code in {"directory_conflict", "restoring"}:
+            if problem.code == "directory_conflict":
                 raise
-            self._local.alarm(problem.code, about)
+            # A restored server takes new entries once it is accepted; all of this comes up again by itself.
+            if problem.code != "restoring":
+                self._local.alarm(problem.code, about)
             return False
         return True
 

@@ -56,7 +56,7 @@ class Keyring:
             wraps = await keys.wraps_for(connection, *at, caller.device)
             makers = await keys.makers_of(connection, *at, mine)
             waiting = await keys.proposals_of(connection, *at)
-            splits = await stored.splits_of(connection, *at) if registrar else []
+            splits = await stored.splits_of(connection, *at) if registrar or mine else []
             shares = await stored.shares_for(connection, *at, caller.device)
             roster = None if pull.roster == directory.roster else await stored.roster_of(connection, *at)
         wanted = list(_wanted(wraps, pull.held))
@@ -70,7 +70,7 @@ class Keyring:
             ),
             tuple(epochs.lacking(directory, kid, makers, self._unopened, _recovered(shares))),
             tuple(one for one in proposals if epochs.still_waits(directory, one, kid)),
-            tuple(one for one in split if custody.still_waits(directory, one)),
+            tuple(one for one in split if (registrar or one.audience in mine) and custody.still_waits(directory, one)),
             tuple(custody.sealed(one) for one in shares if one.share not in pull.shares),
             roster.roster if roster is not None and roster.digest == directory.roster else None,
         )

@@ -36,6 +36,7 @@ _SQLITE_BOTH: Final = (
     "PRAGMA temp_store = MEMORY",
 )
 _SQLITE_READER: Final = ("PRAGMA query_only = ON",)
+_POSTGRESQL_READER: Final = {"server_settings": {"default_transaction_read_only": "on"}}
 _PASSING: Final = frozenset({"40001", "40P01"})
 """What PostgreSQL says to one of two transactions that stood in each other's way."""
 
@@ -54,8 +55,9 @@ class Engine:
         """Prepare both sides; nothing is opened before it is asked for."""
         sqlite = url.get_backend_name() == "sqlite"
         self._sqlite: Final = sqlite
+        reader = {} if sqlite else _POSTGRESQL_READER
         self._write = create_async_engine(url, poolclass=NullPool)
-        self._read = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._read = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=reader)
         if sqlite:
             _for_sqlite(self._write, _SQLITE_BOTH)
             _for_sqlite(self._read, (*_SQLITE_BOTH, *_SQLITE_READER))
