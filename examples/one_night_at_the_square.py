@@ -13,7 +13,7 @@ import argparse
 import asyncio
 import signal
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -168,6 +168,31 @@ def _rule(device: Device, one: Filed, code: Compartment) -> str:
     return f"{code}.{cell.rule_id.rsplit('.', 1)[1]}={cell.code.split(' / ')[0]}"
 
 
+async def lost_phone(town: Town, guard: Device) -> None:
+    """Lose the guard's telephone with something unsent on it, and give the guard another one."""
+    now = datetime.fromtimestamp(guard.now(), UTC)
+    note = guard.file(forms.HandoverNote(scene=SQUARE, observed_at=now, situation="The lamp by the stairs is out."))
+    boss, alias = town.founders["security"], guard.alias
+    new = await town.replace(guard)
+    await boss.registrar.revoke(guard.local.keys.kid.hex(), "lost")
+    await boss.sync()
+    say(
+        "06:30",
+        f"The guard's telephone is lost: {alias} has another one, the lost one is revoked, the group's key new.",
+    )
+    try:
+        await guard.sync()
+    except Refused as refusal:
+        say("06:40", f"The lost one meets the server ({refusal.code}): it sealed what it had not sent, and is empty.")
+    waiting = await boss.quarantine()
+    await boss.countersign(note.id)
+    for device in (boss, new):
+        await device.sync()
+    say("07:00", f"A supervisor finds {len(waiting)} report in quarantine and countersigns it.")
+    held = {report.id for report in new.reports()}
+    say("07:10", f"The new telephone has {len(held)} reports, the unsent one among them: {note.id in held}.")
+
+
 async def main() -> None:
     """Run the story."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -176,6 +201,7 @@ async def main() -> None:
     async with Town() as town:
         filed = await night(town)
         table = await morning(town, filed)
+        await lost_phone(town, filed[0].owner)
         # Wide enough to show every rule whole, also where the output is a file.
         Console(width=max(console.width, 176), highlight=False).print(table)
         say("", "SIT situation, PLC place, SUB person, CAR care, ENF enforcement, SAF safety, AUT author.")

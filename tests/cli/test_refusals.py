@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from sluss_client.cli.identity import printable
+from sluss_client import Invalid
+from sluss_client.agency.papers import read_key, write_key
+from sluss_client.store import Store
 
 from tests.cli.terminal import COMMAND, Terminal, inside
 from tests.importing.lonely import PASSPHRASE as LONELY
@@ -219,7 +221,11 @@ def test_a_damaged_store_is_named_and_left_alone(officer: Terminal, tmp_path: Pa
 def test_the_doctor_finds_damage_that_nothing_else_meets(officer: Terminal, tmp_path: Path) -> None:
     store = tmp_path / "damaged.sluss"
     store.write_bytes(officer.store.read_bytes())
-    damage(store, "registrar")
+    opened = Store.open(store, LONELY)
+    # An invitation is read when somebody comes with its code.
+    opened.put("invite", b"an id", b"an invitation")
+    opened.close()
+    damage(store, "invite")
 
     listed = Terminal(store).run("list", environment=ENVIRONMENT)
     examined = Terminal(store).run("doctor", "--json", environment=ENVIRONMENT)
@@ -297,8 +303,12 @@ def test_the_doctor_says_what_to_do(officer: Terminal) -> None:
 
     failing = {check["name"]: check["value"] for check in found.json["checks"] if not check["ok"]}
     assert found.code == 1
-    # Nobody has ever passed a key on to this device.
-    assert failing == {"keys": ["field", "supervisors"]}
+    # Nobody has ever passed a key on to this device, and its agency is alone with one registrar.
+    assert failing == {
+        "keys": ["field", "supervisors"],
+        "registrars": ["P-1"],
+        "custodians": {"custodians": [], "gone": [], "not_split": 0},
+    }
 
 
 def test_help_needs_no_store_and_names_the_exit_codes(tmp_path: Path) -> None:
@@ -311,12 +321,17 @@ def test_help_needs_no_store_and_names_the_exit_codes(tmp_path: Path) -> None:
     assert "3 offline" in nowhere.run("import", "--help").out
 
 
-def test_a_printed_key_carries_a_checksum() -> None:
-    groups = printable(bytes(range(32))).split("-")
+def test_a_printed_root_key_is_read_back_and_a_slip_in_it_is_seen() -> None:
+    key = bytes(range(32))
+    text = write_key(key)
 
-    assert len(groups) == 9
-    assert "".join(groups[:8]) == bytes(range(32)).hex()
-    assert groups[8] != printable(bytes(range(1, 33))).split("-")[8]
+    assert text.startswith("SLUSSROOT1-")
+    assert read_key(text) == key
+    assert read_key(text.lower().replace("-", " ")) == key
+    wrong = "A" if text[-1] != "A" else "B"
+    for slip in (text[:-1] + wrong, text[:-1], text.replace("SLUSSROOT1", "SLUSS1"), text[:12] + text[13:], ""):
+        with pytest.raises(Invalid, match="damaged_root_key"):
+            read_key(slip)
 
 
 def test_the_command_is_installed_under_its_name(officer: Terminal) -> None:

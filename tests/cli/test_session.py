@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -141,16 +142,19 @@ def test_a_supervisor_lists_what_is_held_and_opens_it(partnership: Partnership) 
 
 
 def test_the_doctor_finds_a_healthy_device_healthy(partnership: Partnership) -> None:
-    found = partnership.police.json("doctor")
+    officer = partnership.colleague(partnership.police, "healthy", "--function", "field")
+
+    found = officer.json("doctor")
 
     assert found["ok"]
     assert [check["name"] for check in found["checks"]] == [
-        *("store", "disk", "approved", "pack", "keys", "scenes", "contact", "clock", "alarms", "outbox")
+        *("store", "disk", "approved", "pack", "keys", "rotation", "scenes", "contact", "clock", "directory"),
+        *("registrars", "root", "custodians", "server", "alarms", "outbox"),
     ]
     assert {tuple(check) for check in found["checks"]} == {("name", "ok", "say", "value")}
     values = {check["name"]: check["value"] for check in found["checks"]}
     assert (values["pack"], values["keys"], values["clock"]) == ("SE-2026-01-15", [], 0)
-    assert partnership.police.ok("doctor").out.count("\nok ") == 9
+    assert officer.ok("doctor").out.count("\nok ") == 15
 
 
 def test_scenes_are_registered_once_and_a_bad_row_is_one_line(partnership: Partnership, tmp_path: Path) -> None:
@@ -247,13 +251,20 @@ def test_a_founder_gets_the_root_for_the_safe_and_the_device_forgets_it(tmp_path
     try:
         founder, keeper = Terminal(tmp_path / "founder.sluss"), Terminal(tmp_path / "keeper.sluss")
         said = founder.ok("enrol", codes["police"]).out
-        kept = keeper.json("enrol", codes["security"], "--keep-root")
+        paper = tmp_path / "paper.html"
+        kept = keeper.json("enrol", codes["security"], "--paper", paper)
+        again = keeper.run("root", "show")
     finally:
         server.stop()
 
-    keys = re.findall(r"^ +(?:next )?root key +([0-9a-f-]+)$", said, re.MULTILINE)
+    keys = re.findall(r"^ +(?:next )?root key, safe [AB] +(SLUSSROOT1-[A-Z2-7-]+)$", said, re.MULTILINE)
     assert len({*keys}) == 2
-    assert "Put this into the safe" in said
+    assert "Put these into two safes" in said
+    assert again.error == "wrong_root_key"
+    assert stat.S_IMODE(paper.stat().st_mode) == 0o600
+    sheets = paper.read_text(encoding="utf-8")
+    assert [sheets.count(key) for key in kept["safe"].values()] == [1, 1]
+    assert sheets.count("<svg") == 2
     assert set(kept["safe"]) == {"root_key", "next_root_key"}
     assert (kept["approved"], kept["agency"], kept["alias"]) == (True, "security", "S-1")
     assert len(kept["device"]) == 32

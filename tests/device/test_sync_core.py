@@ -213,3 +213,11 @@ def test_every_outcome_has_been_thought_of() -> None:
         row = sync_core.answered(ROW, wire.Outcome(b"d" * 32, code), 9)
         assert row.values == ROW.values
         assert row.state in set(State)
+
+
+def test_free_text_of_a_servers_is_kept_nowhere() -> None:
+    said = wire.Outcome(b"d" * 32, OutcomeCode.REFUSED, "\x1b[2JCall this number", "call\nme")
+
+    row = sync_core.answered(ROW, said, 9)
+
+    assert (row.state, row.reason, row.field) == (State.REFUSED, "refused", None)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from sluss_client import Device, Refused, Report, Untrusted
+from sluss_client.cli import run
 from sluss_client.crypto import SignKey
 from sluss_client.local import Local
 from sluss_client.outbox import State
@@ -126,6 +130,44 @@ async def test_a_supervisor_takes_over_what_is_genuine(shared: Town) -> None:
         reports[2].id
     ]
     assert fed_twice(shared) == []
+
+
+async def test_a_supervisor_takes_over_at_the_command_line(
+    shared: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guard = await shared.device("security")
+    alias, report = guard.alias, guard.file(incident(shared.clock.now(), "typed on a telephone that was lost"))
+    await lose(shared, guard, revoked)
+    await contact(guard)
+    await shared.founders["security"].sync()
+    await shared.founders["security"].close()
+    passphrase = tmp_path / "passphrase"
+    passphrase.write_text(PASSPHRASE, encoding="utf-8")
+
+    async def at_the_command_line(device: Device, *arguments: str) -> tuple[int, str]:
+        options = ("--store", str(device.path), "--passphrase-file", str(passphrase))
+        code = await asyncio.to_thread(run, [*options, *arguments])
+        return code, capsys.readouterr().out
+
+    founder = shared.founders["security"]
+    code, out = await at_the_command_line(founder, "quarantine", "--json")
+    row = next(one for one in json.loads(out) if one["id"] == report.id.hex())
+    assert (code, row["situation"], row["alias"]) == (0, "typed on a telephone that was lost", alias)
+    assert set(row) == {"id", "kind", "version", "alias", "reason", "received_at", "situation"}
+    assert "typed on a telephone that was lost" in (await at_the_command_line(founder, "quarantine"))[1]
+    code, out = await at_the_command_line(founder, "countersign", report.id.hex(), "--json")
+    assert (code, json.loads(out)) == (0, {"id": report.id.hex(), "versions": 1})
+    # The lost device says what became of it, and nothing else.
+    await guard.close()
+    code, out = await at_the_command_line(guard, "outbox", "--json")
+    assert (code, [(one["id"], one["state"]) for one in json.loads(out)]) == (0, [(report.id.hex(), "quarantined")])
+    assert (await at_the_command_line(guard, "list"))[0] == 1
+    code, out = await at_the_command_line(guard, "doctor", "--json")
+    assert (code, [one["name"] for one in json.loads(out)["checks"]]) == (1, ["wiped"])
+    shared.founders["security"] = await shared.reopen(founder)
+    await shared.founders["security"].sync()
+    police = await shared.device("police")
+    assert reads(police, [report]) == ["typed on a telephone that was lost"]
 
 
 async def test_only_supervisors_look_into_quarantine_and_only_what_was_listed_is_countersigned(shared: Town) -> None:

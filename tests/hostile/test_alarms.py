@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sluss_client
-from sluss_client.alarms import ALARMS, say
+from sluss_client.alarms import ALARMS, known, say
 from sluss_schemas.problems import CATALOGUE
 
 SOURCE = Path(sluss_client.__file__).parent
@@ -70,3 +70,8 @@ def test_an_alarm_says_what_to_do(code: str) -> None:
 
 def test_a_refusals_code_has_a_sentence_too() -> None:
     assert "registrar" in say("not_canonical")
+
+
+def test_a_code_that_a_server_made_up_is_not_kept() -> None:
+    assert known("\x1b[2Jtell nobody") == "server_error"
+    assert {code for code in ALARMS if known(code) != code} == set()

@@ -111,7 +111,8 @@ async def test_a_page_that_does_not_follow_is_refused_whole_and_comes_once_the_s
 
     assert code in codes(scene.police)
     assert (result.received, result.alarms > 0) == (0, True)
-    assert scene.police.local.cursor() == before
+    # At most a feed is read anew from its head.
+    assert set(scene.police.local.cursor()) <= set(before)
     assert (await scene.police.sync()).received == 3
     assert all(reads(scene.police, report) for report in reports)
     assert codes(scene.police) - {"feed_foreign"} == set()

@@ -6,11 +6,12 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import msgspec
 import pytest
 import pytest_asyncio
 
 from sluss_client import Device, Report, pushing
-from sluss_client.testing import PASSPHRASE, Town
+from sluss_client.testing import PASSPHRASE, Exchange, Town
 from sluss_schemas import directory as d
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode
@@ -120,3 +121,36 @@ async def test_a_device_that_slept_through_it_all_is_told_no_alarm(left: Left) -
 
     assert (result.alarms, codes(left.asleep)) == (0, set())
     assert result.received > 0
+
+
+async def test_a_report_dated_back_under_cover_of_a_restore_is_named(left: Left) -> None:
+    scene, police = left.scene, left.scene.police
+    report = scene.file(left.gone)
+    item = left.seals(report)
+
+    def anew(exchange: Exchange) -> object:
+        """Begin every feed anew, with the report in its past."""
+        answer = delivers(item, police)(exchange)
+        (page,) = (page for page in answer.pages if page.entries)
+        seq = len(page.entries)
+        past = tuple(msgspec.structs.replace(one, seq=seq - number) for number, one in enumerate(page.entries))
+        position = msgspec.structs.replace(page.position, generation=2, seq=seq, below=0)
+        return msgspec.structs.replace(answer, pages=(wire.FeedPage(position, (), more=False, past=past),))
+
+    scene.town.hostile.on(
+        "/v1/directory/pull", lambda exchange: msgspec.structs.replace(exchange.answer, instance=b"i" * 16)
+    )
+    with scene.lying("/v1/pull", anew, police):
+        await police.sync()
+
+    assert codes(police) == {"old_epoch", "unannounced_restore"}
+    assert not reads(police, report)
+    # The server is what it was: at its own generation, and everything of it comes again.
+    after = scene.file()
+    await scene.guard.sync()
+    await police.sync()
+    assert "feed_rewound" in codes(police)
+    await police.sync()
+    assert reads(police, after)
+    assert not reads(police, report)
+    scene.settle()

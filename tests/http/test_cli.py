@@ -15,12 +15,13 @@ import pytest
 from sluss_schemas.ids import AGENCY_SECTORS, AGENCY_SLUGS
 from sluss_schemas.invitation import read_code
 from sluss_schemas.policy import builtin
-from sluss_server.cli import CELL_COLUMNS, cli
+from sluss_server.cli import cli
+from sluss_server.cli.packs import CELL_COLUMNS
 from sluss_server.storage import schema
 
 from tests.http.server import SLUSS, Server, environment_of, run
 
-CHECKS = ["settings", "data_dir", "disk", "key", "database", "schema", "durability", "clock", "packs"]
+CHECKS = ["settings", "data_dir", "disk", "key", "database", "schema", "restore", "durability", "clock", "packs"]
 
 MISUSED: list[tuple[str, ...]] = [
     ("nonsense",),
@@ -116,7 +117,7 @@ def test_the_doctor_makes_nothing_where_nothing_is(tmp_path: Path) -> None:
     done = run("doctor", "--json", folder=folder)
 
     failed = [one["name"] for one in json.loads(done.stdout)["checks"] if not one["ok"]]
-    assert failed == ["data_dir", "disk", "key", "database", "schema", "durability"]
+    assert failed == ["data_dir", "disk", "key", "database", "schema", "restore", "durability"]
     assert done.returncode == 1
     assert not folder.exists()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.postgres import cluster
+from tests.server.postgres import cluster, databases
 from tests.server.restored import address
 from tests.server.town import Town
 
-__all__ = ["address", "cluster", "town"]
+__all__ = ["address", "cluster", "databases", "town"]
 
 
 @pytest.fixture

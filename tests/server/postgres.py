@@ -1,6 +1,7 @@
-"""A PostgreSQL cluster of the tests' own, and an empty database in it for whoever asks.
+"""A PostgreSQL cluster of the tests' own, and empty databases in it for whoever asks.
 
-It runs in a temporary folder on a loopback port, trusts everybody there, and is gone afterwards.
+It runs in a temporary folder, in memory where there is such a place, on a loopback port, trusts everybody there, and is
+gone afterwards.
 PostgreSQL refuses to run as root: there it runs as an unprivileged user, who owns the folder.
 """
 
@@ -14,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -32,6 +33,7 @@ SETTINGS: Final = (
     "max_connections=60",
     "deadlock_timeout=50ms",
 )
+_MEMORY: Final = "/dev/shm"  # noqa: S108  # a folder of its own is made in it
 _BINARIES: Final = Path("/usr/lib/postgresql")
 _names = count(1)
 
@@ -43,12 +45,30 @@ class Cluster:
     binaries: Path
     port: int
 
-    def database(self) -> str:
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of the cluster's client programs."""
+        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER]
+        subprocess.run([self.binaries / program, *where, *arguments], check=True, capture_output=True)
+
+
+@dataclass(frozen=True)
+class Databases:
+    """A test's databases, which go with it."""
+
+    cluster: Cluster
+    names: list[str] = field(default_factory=list)
+
+    def new(self) -> str:
         """Make an empty database and return its address, as SLUSS_DATABASE_URL has it."""
         name = f"town{next(_names)}"
-        where = ["-h", "127.0.0.1", "-p", str(self.port), "-U", USER]
-        subprocess.run([self.binaries / "createdb", *where, name], check=True, capture_output=True)
-        return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.port}/{name}"
+        self.cluster.run("createdb", name)
+        self.names.append(name)
+        return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.cluster.port}/{name}"
+
+    def drop(self) -> None:
+        """Take all of them away."""
+        for name in self.names:
+            self.cluster.run("dropdb", "--force", name)
 
 
 def binaries() -> Path | None:
@@ -66,7 +86,8 @@ def running() -> Iterator[Cluster]:
     if folder is None:
         pytest.skip("no PostgreSQL server programs here: neither on the path nor under /usr/lib/postgresql")
     who = _whom()
-    with tempfile.TemporaryDirectory(prefix="sluss-postgres-") as place, socket.socket() as probe:
+    memory = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="sluss-postgres-", dir=memory) as place, socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
         if who:
@@ -88,6 +109,14 @@ def cluster() -> Iterator[Cluster]:
     """One cluster for all tests that ask for it."""
     with running() as found:
         yield found
+
+
+@pytest.fixture
+def databases(cluster: Cluster) -> Iterator[Databases]:
+    """Databases for one test."""
+    found = Databases(cluster)
+    yield found
+    found.drop()
 
 
 def _whom() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from sluss_server.settings import Settings
 from sluss_server.storage import tables
 from sluss_server.storage.engine import Engine
 
-from tests.server.postgres import Cluster
+from tests.server.postgres import Databases
 from tests.server.town import Town
 
 NEW_INSTANCE: Final = b"n" * 16
@@ -30,8 +30,8 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Address:
     def made(engine: str) -> str:
         if engine == "sqlite":
             return f"sqlite+aiosqlite:///{tmp_path}/{len(list(tmp_path.iterdir()))}.sqlite"
-        cluster: Cluster = request.getfixturevalue("cluster")
-        return cluster.database()
+        databases: Databases = request.getfixturevalue("databases")
+        return databases.new()
 
     return made
 

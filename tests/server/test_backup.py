@@ -163,6 +163,7 @@ class TestBackup:
         assert (second.returncode, json.loads(second.stderr)["error"]["code"]) == (1, "backup_exists")
         assert file.read_bytes() == content
 
+    @pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit here to bound a file's size with")
     async def test_leaves_nothing_where_there_is_no_room(self, tmp_path: Path, address: Address) -> None:
         town = await town_on(address("sqlite"))
         give_folder(town, tmp_path / "old")

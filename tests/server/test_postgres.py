@@ -17,29 +17,28 @@ from sqlalchemy import Connection, insert, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_client import forms, testing
 from sluss_server.storage import tables
 from sluss_server.storage.engine import open_engine
 from sluss_server.storage.writer import Writer
 
 from tests.http.server import run
-from tests.server.postgres import Cluster
+from tests.server.postgres import Databases
 from tests.server.restored import faults
 from tests.server.sealer import SealedReport
 from tests.server.test_custody import TestRoster, TestShares
 from tests.server.test_delivering import TestUsed
-from tests.server.test_directory import TestAnothersNames, TestAppend, TestPull, TestRevoked
-from tests.server.test_enrolling import TestEnrolment, TestFounding
+from tests.server.test_directory import TestAnothersNames, TestAppend, TestPull
 from tests.server.test_grants import TestLater, test_a_grants_id_is_used_once
-from tests.server.test_keys import TestOffers, TestProposals, TestWrapsThatADeviceGets
-from tests.server.test_pull import TestFeeds, TestPages, TestPast, TestWaiting
+from tests.server.test_keys import TestWrapsThatADeviceGets
+from tests.server.test_pull import TestPast, TestWaiting
 from tests.server.test_push import (
     TestBrokenTransaction,
     TestDuplicates,
-    TestIdConflict,
     TestQuarantine,
     TestTwoProcesses,
 )
-from tests.server.test_quarantine import TestCountersigned, TestListed
+from tests.server.test_quarantine import TestCountersigned
 from tests.server.test_versions import (
     TestAnothersId,
     test_a_changed_scene_is_a_drop_and_a_put,
@@ -54,19 +53,10 @@ __all__ = [
     "TestBrokenTransaction",
     "TestCountersigned",
     "TestDuplicates",
-    "TestEnrolment",
-    "TestFeeds",
-    "TestFounding",
-    "TestIdConflict",
     "TestLater",
-    "TestListed",
-    "TestOffers",
-    "TestPages",
     "TestPast",
-    "TestProposals",
     "TestPull",
     "TestQuarantine",
-    "TestRevoked",
     "TestRoster",
     "TestShares",
     "TestTwoProcesses",
@@ -80,17 +70,17 @@ __all__ = [
 
 
 @pytest.fixture
-async def town(cluster: Cluster) -> AsyncIterator[Town]:
+async def town(databases: Databases) -> AsyncIterator[Town]:
     """As the town on a file, on a database of its own."""
-    built = await (await Town(cluster.database()).open()).build()
+    built = await (await Town(databases.new()).open()).build()
     yield built
     await built.close()
 
 
 @pytest.fixture
-async def small(cluster: Cluster) -> AsyncIterator[Town]:
+async def small(databases: Databases) -> AsyncIterator[Town]:
     """Three agencies."""
-    built = await (await Town(cluster.database()).open()).build(AGENCIES[:3])
+    built = await (await Town(databases.new()).open()).build(AGENCIES[:3])
     yield built
     await built.close()
 
@@ -100,8 +90,8 @@ def _differences(connection: Connection) -> list[object]:
     return list(compare_metadata(context, tables.metadata))
 
 
-async def test_the_migrations_build_what_the_tables_say(cluster: Cluster) -> None:
-    town = await Town(cluster.database()).open()
+async def test_the_migrations_build_what_the_tables_say(databases: Databases) -> None:
+    town = await Town(databases.new()).open()
     async with town.engine.read() as connection:
         assert await connection.run_sync(_differences) == []
     await town.close()
@@ -153,8 +143,8 @@ async def test_of_two_that_wait_for_each_other_both_get_through(small: Town) -> 
     async def job(connection: AsyncConnection, order: list[bytes]) -> int:
         tries.append(1)
         for number, agency in enumerate(order):
-            at = tables.ledger_heads.c
-            await connection.execute(update(tables.ledger_heads).where(at.agency == agency).values(seq=at.seq + 0))
+            at = tables.directory_heads.c
+            await connection.execute(update(tables.directory_heads).where(at.agency == agency).values(seq=at.seq + 0))
             if number == 0 and len(tries) <= 2:
                 await meeting.wait()
         return len(order)
@@ -173,6 +163,7 @@ async def test_of_two_that_wait_for_each_other_both_get_through(small: Town) -> 
 async def test_what_two_processes_take_at_once_is_whole(small: Town) -> None:
     other = await Town(small.path).open()
     guard = small.field("security")
+    await other.services.identify(guard.kid)
     reports = [[small.report("security", scene=1 + number % 4) for number in range(6)] for _ in range(8)]
 
     async def push(number: int, batch: list[SealedReport]) -> list[str]:
@@ -190,9 +181,9 @@ async def test_what_two_processes_take_at_once_is_whole(small: Town) -> None:
 
 
 def test_the_doctor_looks_at_the_database_and_sees_that_a_power_cut_would_cost(
-    cluster: Cluster, tmp_path: Path
+    databases: Databases, tmp_path: Path
 ) -> None:
-    url = cluster.database()
+    url = databases.new()
     founded = run("found", "Town", "--agency", "police", folder=tmp_path / "data", SLUSS_DATABASE_URL=url)
 
     done = run("doctor", "--json", folder=tmp_path / "data", SLUSS_DATABASE_URL=url)
@@ -202,3 +193,22 @@ def test_the_doctor_looks_at_the_database_and_sees_that_a_power_cut_would_cost(
     assert [(one["name"], one["say"]) for one in failed] == [
         ("durability", "Turn fsync on in the database's settings.")
     ]
+
+
+async def test_devices_work_with_a_server_on_it(databases: Databases) -> None:
+    async with testing.Town(database_url=databases.new(), agencies=("police", "security")) as real:
+        guard, police = real.founders["security"], real.founders["police"]
+        filed = guard.file(
+            forms.OrderIncident(
+                scene="central-square",
+                observed_at=real.clock.now(),
+                sub_kind="threat",
+                severity=2,
+                situation="A shop assistant was threatened.",
+            )
+        )
+        result = await guard.sync()
+        await police.sync()
+
+        assert (result.sent, result.waiting) == (1, 0)
+        assert police.get(filed.id).situation == filed.situation

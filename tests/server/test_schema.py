@@ -25,6 +25,7 @@ from sluss_server.storage import (
     keys,
     ledger,
     reports,
+    restores,
     schema,
 )
 from sluss_server.storage.bulk import Prepared
@@ -125,7 +126,7 @@ def _upgrade_to(connection: Connection, revision: str) -> None:
 
 
 def _statements() -> Iterator[tuple[str, object]]:
-    for module in (custody, directory, disclosure, enrolment, facts, feeds, heads, keys, ledger, reports):
+    for module in (custody, directory, disclosure, enrolment, facts, feeds, heads, keys, ledger, reports, restores):
         yield from ((f"{module.__name__}.{name}", one) for name, one in vars(module).items())
 
 

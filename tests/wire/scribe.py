@@ -5,7 +5,6 @@ A KEM key is never used by the replay, so it is only bytes here.
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from functools import cache
 from typing import Any, Final
@@ -88,5 +87,16 @@ def append(directory: Directory, body: d.Body, signer: str = "registrar", time: 
 
 
 def seen(directory: Directory) -> dict[str, Any]:
-    """Return everything that a directory holds, as values of its own."""
-    return copy.deepcopy(vars(directory))
+    """Return everything that a directory holds, so that what changes in it later does not change here.
+
+    Only containers and audiences can change; what else stands in it is frozen.
+    """
+    found = {
+        name: type(value)(value) if isinstance(value, dict | list | set) else value
+        for name, value in vars(directory).items()
+    }
+    found["audiences"] = {
+        audience: (one.function, dict(one.members), list(one.epochs), dict(one.history), set(one.left))
+        for audience, one in directory.audiences.items()
+    }
+    return found

@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 import pytest
 
 from sluss_schemas import directory as d
-from sluss_schemas.ids import AudienceId
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
 
 from tests.wire.scribe import (
     FIELD,
+    NOW,
     SUPERVISORS,
     append,
     device,
@@ -200,6 +200,22 @@ def test_the_table_has_every_kind_taken_and_every_kind_that_demands_something_re
     assert refused == {*d.BODIES.values()} - free
 
 
+@pytest.mark.parametrize(
+    ("signer", "by", "code"),
+    [("registrar", "anna", "bad_signature"), ("root", "registrar", "bad_signature"), ("anna", "anna", None)],
+)
+def test_an_entry_counts_only_with_the_signature_of_the_key_that_it_names(
+    signer: str, by: str, code: str | None
+) -> None:
+    directory = TOWN.copy()
+    entry = signed(directory, d.PackInForce(hashed("pack")), by)
+
+    with pytest.raises(Invalid) as refused:
+        directory.append(d.SignedEntry(entry.entry, kid(signer), entry.signature))
+    assert refused.value.code == (code or "directory_refused")
+    assert seen(directory) == seen(TOWN)
+
+
 def test_a_scene_is_refused_outside_the_registry() -> None:
     directory = Directory()
     append(directory, genesis(registry=False), "root")
@@ -229,51 +245,40 @@ def test_the_old_root_signs_nothing_once_another_has_come() -> None:
             append(directory, body, "root")
 
 
-# history and what is due
-
-
-def history(directory: Directory) -> dict[str, int]:
-    names = {id16(name): name for name in ("anna", "bo", "cecilia", "disa", "erik")}
-    return {names[person]: first for person, first in directory.audiences[AudienceId(FIELD)].history.items()}
-
-
-@pytest.mark.parametrize(
-    ("acts", "left"),
-    [
-        ([d.DeviceRevoke(kid("anna"), "lost")], {"anna": 1}),
-        ([d.DeviceRevoke(kid("anna"), "stolen")], {"anna": 1}),
-        ([d.DeviceRevoke(kid("anna"), "replaced")], {"anna": 1}),
-        ([d.DeviceRevoke(kid("anna"), "left")], {}),
-        ([d.MemberRemove(FIELD, kid("anna"))], {}),
-        ([d.PersonSuspend(id16("anna"))], {}),
-        ([person("anna", "supervisors")], {}),
-        ([person("anna", "field", "supervisors")], {"anna": 1}),
-        ([device("anna", "next"), d.MemberAdd(FIELD, kid("next"), 2)], {"anna": 1}),
-        ([device("anna", "next"), d.MemberAdd(FIELD, kid("next"), 2), d.MemberRemove(FIELD, kid("anna"))],
-         {"anna": 1}),
-        ([device("anna", "next"), d.MemberAdd(FIELD, kid("next"), 1), d.DeviceRevoke(kid("anna"), "left")],
-         {"anna": 1}),
-        ([d.PersonSuspend(id16("anna")), person("anna", "field"), d.MemberAdd(FIELD, kid("anna"), 2)], {"anna": 2}),
-    ],
-)  # fmt: skip
-def test_history_is_the_persons_and_ends_with_their_part_in_the_audience(
-    acts: list[d.Body], left: dict[str, int]
-) -> None:
+def test_what_entries_say_is_kept_and_the_last_word_counts() -> None:
     directory = TOWN.copy()
-    assert history(directory) == {"anna": 1}
+    said: tuple[d.Body, ...] = (
+        *(d.PackInForce(hashed(name)) for name in ("pack", "another pack", "pack")),
+        *(d.Peer(ANOTHER, hashed(name), "", None) for name in ("root", "another root")),
+        *(d.Instance(id16(name)) for name in ("instance", "another instance")),
+        *(d.Roster(hashed(name)) for name in ("roster", "another roster")),
+        d.Scene(1, "square", "The square", "Torget", None, "closed"),
+        shares(1, "anna", "bo", "disa"),
+        d.CustodianSet((kid("erik"), kid("anna"), kid("disa"))),
+    )
+    for number, body in enumerate(said):
+        append(directory, body, time=NOW - number)
 
-    for act in acts:
-        append(directory, act)
+    assert directory.packs == [hashed("pack"), hashed("another pack")]
+    assert directory.peers == {ANOTHER: d.Peer(ANOTHER, hashed("another root"), "", None)}
+    assert directory.instance == id16("another instance")
+    assert directory.roster == hashed("another roster")
+    assert directory.scenes[1].label_en == "The square"
+    assert directory.shares == {(FIELD, 1): shares(1, "anna", "bo", "disa")}
+    assert directory.custodians == (kid("erik"), kid("anna"), kid("disa"))
+    # The newest time that anything was signed at, whatever the order.
+    assert (directory.latest, TOWN.latest) == (NOW, NOW)
+    assert directory.hashes[TOWN.seq] == TOWN.hash
+    assert len(directory.hashes) == directory.seq + 1 == TOWN.seq + 1 + len(said)
 
-    assert history(directory) == left
 
-
-def test_an_epoch_is_in_force_from_its_entry_up_to_the_next_ones() -> None:
+def test_a_revocation_is_found_by_its_entry() -> None:
     directory = TOWN.copy()
-    append(directory, epoch(2, "anna"))
     append(directory, d.PackInForce(hashed("pack")))
-    first, second_ = directory.audiences[AudienceId(FIELD)].epochs
+    append(directory, d.DeviceRevoke(kid("anna"), "lost"), time=NOW + 5)
 
-    assert [first.current_at(seq) for seq in range(second_.opened_seq - 1, directory.seq + 1)] == [True, False, False]
-    assert [second_.current_at(seq) for seq in range(second_.opened_seq - 1, directory.seq + 1)] == [False, True, True]
-    assert not first.current_at(first.opened_seq - 1)
+    assert directory.revocations[kid("anna")] == directory.seq == TOWN.seq + 2
+    assert directory.devices[kid("anna")].revoked_at == NOW + 5
+    assert not directory.device_active(kid("anna"), NOW)
+    assert directory.device_active(kid("bo"), NOW)
+    assert not directory.device_active(kid("cecilia"), NOW)

@@ -45,13 +45,16 @@ What = Literal["grants", "records"]
 
 
 class _Sent(msgspec.Struct, frozen=True, array_like=True):
-    """A grant or a record that the server has: its bytes as pushed and the receipt; `again` while it is pushed anew."""
+    """A grant or a record that the server has: its bytes as pushed and the receipt; `again` while it is pushed anew.
+
+    `answered` says when, in Unix seconds, and in which place of the answer: what follows may rest on what came before.
+    """
 
     what: What
     data: bytes
     receipt: bytes
     signature: bytes
-    answered_at: int
+    answered: tuple[int, int]
     again: bool = False
 
 
@@ -107,9 +110,9 @@ def _parts(entries: list[d.SignedEntry]) -> Iterator[tuple[d.SignedEntry, ...]]:
 # what was filed
 
 
-def keep(local: Local, what: What, data: bytes, outcome: wire.Outcome, now: int) -> None:
+def keep(local: Local, what: What, data: bytes, outcome: wire.Outcome, answered: tuple[int, int]) -> None:
     """Keep a grant or a record that the server has just answered with a receipt."""
-    sent = _Sent(what, data, outcome.receipt or b"", outcome.receipt_signature or b"", now)
+    sent = _Sent(what, data, outcome.receipt or b"", outcome.receipt_signature or b"", answered)
     _save(local, outcome.digest, sent)
 
 
@@ -123,7 +126,7 @@ def mark(local: Local, now: int) -> None:
     with local.store.transaction():
         local.outbox.mark_again(since)
         for digest, sent in list(_sent(local)):
-            if sent.answered_at >= since:
+            if sent.answered[0] >= since:
                 _save(local, digest, msgspec.structs.replace(sent, again=True))
 
 
@@ -166,10 +169,10 @@ async def _push_sent(local: Local, transport: Transport, batch: list[tuple[bytes
     if len(outcomes) != len(batch):
         raise Untrusted("server_error", "push", "The server did not answer everything; all of it is kept.")
     with local.store.transaction():
-        for (digest, sent), outcome in zip(batch, outcomes, strict=True):
+        for number, ((digest, sent), outcome) in enumerate(zip(batch, outcomes, strict=True)):
             if outcome.outcome in RECEIPTED:
                 check_receipt(outcome, digest, local.checkpoint)
-                keep(local, sent.what, sent.data, outcome, transport.now())
+                keep(local, sent.what, sent.data, outcome, (transport.now(), number))
             elif outcome.outcome in _FINAL:
                 _save(local, digest, msgspec.structs.replace(sent, again=False))
             if outcome.outcome not in RECEIPTED | _LATER:
@@ -199,7 +202,7 @@ def sweep(local: Local, now: int) -> None:
     with local.store.transaction():
         local.outbox.drop_items(since)
         for digest, sent in list(_sent(local)):
-            if sent.answered_at < since:
+            if sent.answered[0] < since:
                 local.store.delete(_SENT, digest)
         local.store.put(_NOTES, _SWEPT, now.to_bytes(8, "big"))
 
@@ -213,4 +216,4 @@ def _since(local: Local, now: int) -> int:
 
 def _sent(local: Local) -> Iterator[tuple[bytes, _Sent]]:
     found = ((digest, msgspec.msgpack.decode(data, type=_Sent)) for digest, data in local.store.items(_SENT))
-    return iter(sorted(found, key=lambda one: one[1].answered_at))
+    return iter(sorted(found, key=lambda one: one[1].answered))

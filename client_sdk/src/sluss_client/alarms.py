@@ -11,6 +11,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from sluss_schemas.problems import CATALOGUE
+from sluss_schemas.sync import OutcomeCode
+
 _HOST: Final = "tell a registrar, who asks the host."
 _AUTHOR: Final = "tell a registrar, who asks the author."
 
@@ -71,6 +74,14 @@ _OTHER: Final = (
     "Something that was delivered is not of the form that the protocol gives, and was kept out. "
     "Sync again; if it goes on, tell a registrar."
 )
+
+
+_KNOWN: Final = ALARMS.keys() | CATALOGUE.keys() | {str(code) for code in OutcomeCode}
+
+
+def known(code: str) -> str:
+    """Return a code as it is kept: one that only a server made up is `server_error`."""
+    return code if code in _KNOWN else "server_error"
 
 
 def say(code: str) -> str:

@@ -102,11 +102,17 @@ async def push(local: Local, transport: Transport) -> None:
         answer = await transport.post("/v1/push", push, wire.PushAnswer)
         with local.store.transaction():
             _take_answers(local, _GRANTS, batch, answer.grants, transport.now())
-    for batch in _batches(sorted(local.store.items(_RECORDS))):
+    for batch in _batches(sorted(local.store.items(_RECORDS), key=_when)):
         push = wire.Push((), records=tuple(msgspec.Raw(data) for _, data in batch))
         answer = await transport.post("/v1/push", push, wire.PushAnswer)
         with local.store.transaction():
             _take_answers(local, _RECORDS, batch, answer.records, transport.now())
+
+
+def _when(waiting: tuple[bytes, bytes]) -> int:
+    """Return when a record was made: one may follow from another."""
+    signed = decode(SignedRecord, waiting[1], "record")
+    return decode(Record, signed.record, "record").time  # type: ignore[arg-type]  # a union is no class
 
 
 def _batches(waiting: list[tuple[bytes, bytes]]) -> Iterator[list[tuple[bytes, bytes]]]:
@@ -141,14 +147,14 @@ def _take_answers(
 ) -> None:
     if len(sent) != len(outcomes):
         raise Untrusted("server_error", "push", "The server did not answer everything; all of it is kept.")
-    for (key, data), outcome in zip(sent, outcomes, strict=True):
+    for number, ((key, data), outcome) in enumerate(zip(sent, outcomes, strict=True)):
         if outcome.outcome is wire.OutcomeCode.RETRY:
             continue
         if outcome.outcome in RECEIPTED:
             check_receipt(outcome, _name_of(space, data), local.checkpoint)
         local.store.delete(space, key)
         if outcome.outcome in wire.STORED:
-            again.keep(local, "grants" if space == _GRANTS else "records", data, outcome, now)
+            again.keep(local, "grants" if space == _GRANTS else "records", data, outcome, (now, number))
             continue
         if space == _GRANTS and not local.wiped:
             # The duty was not told: it waits in `duties()` again, and is made again for the receivers of then.

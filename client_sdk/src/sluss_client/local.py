@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from sluss_client import clock, names, tries
+from sluss_client import alarms, clock, names, tries
 from sluss_client.crypto import SignKey
 from sluss_client.errors import Refused, StoreError
 from sluss_client.filing import Author
@@ -294,7 +294,7 @@ class Local:
 
     def alarm(self, code: str, digest: bytes) -> None:
         """Keep what did not hold together, for the doctor and a registrar; codes only."""
-        self.store.put(_ALARM, digest, code.encode())
+        self.store.put(_ALARM, digest, alarms.known(code).encode())
 
     def calm(self, digest: bytes) -> None:
         """Forget an alarm about what has come as it should since."""

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from sluss_client.local import Local
-from sluss_client.noticing import AHEAD, CONTRADICTIONS, Feeds
+from sluss_client.noticing import AHEAD, CONTRADICTIONS, LARGEST, Feeds
 from sluss_client.outbox import Row
 from sluss_schemas import sync as wire
 from sluss_schemas.agency import Device, EpochKeys
@@ -83,18 +83,25 @@ def begun(local: Local, feed: bytes) -> None:
 def went_back(local: Local, said: wire.Position, before: wire.Position | None) -> None:
     """Follow a server whose feed ends before the place reached here: else what comes next would never come.
 
-    Nothing that is here is forgotten for it.
+    At a generation before, the feed is read from its head anew. Nothing that is here is forgotten for it.
     """
-    if before is None or said.generation != before.generation or not 0 <= said.seq < before.seq:
+    if before is None or said.generation > before.generation:
         return
-    reached = max(before.seq, known_to(local, said.feed))
+    if said.generation < before.generation:
+        local.forget_feed(said.feed)
+        reached = max(said.seq, 1)
+    elif 0 <= said.seq < before.seq:
+        below = min(before.below, said.seq + 1)
+        local.move_cursor([msgspec.structs.replace(before, seq=said.seq, below=below if below > 1 else 0)])
+        reached = before.seq
+    else:
+        return
+    reached = min(max(reached, known_to(local, said.feed)), LARGEST)
     local.store.put(_REACHED, said.feed, reached.to_bytes(8, "big"))
-    below = min(before.below, said.seq + 1)
-    local.move_cursor([msgspec.structs.replace(before, seq=said.seq, below=below if below > 1 else 0)])
 
 
 def known_to(local: Local, feed: bytes) -> int:
-    """Return up to where a feed was read before its server went back: that much of it may come a second time."""
+    """Return up to where a feed was read before its server went back, or 0: that much may come a second time."""
     return int.from_bytes(local.store.get(_REACHED, feed) or b"", "big")
 
 

@@ -28,7 +28,8 @@ AHEAD = "directory_ahead"
 """Sealed with directories that a restored server has yet to get back from its devices: asked again, then an alarm."""
 CONTRADICTIONS = frozenset({FORK, WITHHELD})
 """After one of these nothing is sealed: readers would be computed from directories that others do not see."""
-_LARGEST = 2**63 - 1
+LARGEST = 2**63 - 1
+"""The largest number of an entry or a generation."""
 
 
 # feeds and pages
@@ -70,7 +71,7 @@ def page_fault(page: wire.FeedPage, before: wire.Position | None, *, renewed: bo
     anew with a higher generation.
     """
     position = page.position
-    if not all(0 <= number <= _LARGEST for number in (position.generation, position.seq, position.below)):
+    if not all(0 <= number <= LARGEST for number in (position.generation, position.seq, position.below)):
         return "feed_gap"
     if before is not None and position.generation != before.generation:
         if not renewed or position.generation < before.generation:

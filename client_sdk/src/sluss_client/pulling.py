@@ -196,7 +196,8 @@ def take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> bo
             generation = begun.get(page.position.feed)
             if generation != page.position.generation:
                 notes.begun(local, page.position.feed)
-            _take_page(taking, page, purge, again=generation not in {None, page.position.generation})
+            was_read = notes.known_to(local, page.position.feed) > 0
+            _take_page(taking, page, purge, again=was_read or generation not in {None, page.position.generation})
         came = (entry for page in answer.pages for entry in (*page.past, *page.entries))
         notes.came_back(local, {entry.digest for entry in came if entry.op is not wire.Op.SKIP})
         local.move_cursor(page.position for page in answer.pages)
@@ -211,7 +212,7 @@ def _taking(local: Local, answer: wire.PullAnswer, now: int, tally: Tally, close
 
 
 def _take_page(taking: _Taking, page: wire.FeedPage, purge: _Purge, *, again: bool) -> None:
-    """Take in one page; `again` says that the feed began anew, so that nothing in its past is new to this device."""
+    """Take in one page; `again` says that the feed was read before, so that its past is not new to this device."""
     local, feed, generation = taking.local, page.position.feed, page.position.generation
     # A `drop` in the past is of no use: the `put` that it ended is delivered as a `skip`.
     for entry in page.past:

@@ -8,7 +8,9 @@ Source: docs/protocol.md section 6.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
@@ -16,6 +18,9 @@ from sluss_client.outbox import Row, State
 from sluss_client.reading import Opened
 from sluss_client.replica import Hold, Received, Version
 from sluss_schemas import sync as wire
+from sluss_schemas.problems import CATALOGUE
+
+_FIELD: Final = re.compile(r"[\w.]{1,80}", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -133,6 +138,11 @@ def _narrowed(version: Version, holds: tuple[Hold, ...]) -> Version:
     return msgspec.structs.replace(version, holds=holds, sections=sections)
 
 
+def _known(reason: str | None) -> str | None:
+    """Return a server's reason where it is a code; free text of a server's is shown to nobody."""
+    return reason if reason in CATALOGUE else None
+
+
 def answered(row: Row, outcome: wire.Outcome, now: int) -> Row:
     """Return an outbox row after the server's answer to it."""
     code = outcome.outcome
@@ -150,8 +160,8 @@ def answered(row: Row, outcome: wire.Outcome, now: int) -> Row:
     return msgspec.structs.replace(
         row,
         state=state,
-        reason=outcome.reason or (str(code) if state is State.REFUSED else None),
-        field=outcome.field,
+        reason=_known(outcome.reason) or (str(code) if state is State.REFUSED else None),
+        field=outcome.field if _FIELD.fullmatch(outcome.field or "") else None,
         outcome=str(code),
         receipt=outcome.receipt,
         receipt_signature=outcome.receipt_signature,

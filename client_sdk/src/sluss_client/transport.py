@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2
 import msgspec
@@ -34,6 +34,8 @@ _MEDIA: Final = "application/msgpack"
 _COMPONENTS: Final = ("@method", "@target-uri", "content-digest")
 _LABEL: Final = "sluss"
 _TIMEOUT_S: Final = 30.0
+_MOST_BYTES: Final = 64 * 2**20
+"""A page has 1 MiB and a long chain a few: more would only fill the device's memory."""
 _TRIES: Final = 4
 _RETRY_FOR_S: Final = 20.0
 _UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
@@ -42,6 +44,13 @@ _MOST_OFFSET_S: Final = 86_400
 
 class _TryAgain(Exception):  # control flow inside this module
     """The request did not arrive, or the server asked to wait."""
+
+
+class _Answer(NamedTuple):
+    """What the server answered, whole."""
+
+    status_code: int
+    content: bytes
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -145,7 +154,7 @@ class Transport:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise _unreadable(path) from error
 
-    async def _tried(self, method: str, path: str, body: bytes, *, signed: bool, wait_s: float) -> httpx2.Response:
+    async def _tried(self, method: str, path: str, body: bytes, *, signed: bool, wait_s: float) -> _Answer:
         # Repeating is safe: a push is idempotent, and everything else only reads or is refused the second time.
         tries = stamina.retry_context(on=_TryAgain, attempts=_TRIES, timeout=_RETRY_FOR_S, wait_initial=0.2)
         async for attempt in tries:
@@ -153,7 +162,7 @@ class Transport:
                 return await self._once(method, path, body, signed=signed, wait_s=wait_s)
         raise _TryAgain  # pragma: no cover - retry_context either returns or raises
 
-    async def _once(self, method: str, path: str, body: bytes, *, signed: bool, wait_s: float) -> httpx2.Response:
+    async def _once(self, method: str, path: str, body: bytes, *, signed: bool, wait_s: float) -> _Answer:
         if self._client is None:
             self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S)
         headers = {"accept": _MEDIA, "content-type": _MEDIA}
@@ -163,15 +172,16 @@ class Transport:
         if signed:
             self._sign(request, body)
         try:
-            response = await self._client.send(request)
+            response = await self._client.send(request, stream=True)
+            answer = _Answer(response.status_code, await _content(response))
         except httpx2.ConnectError as error:
             # No coverage is an ordinary state of a telephone: say so at once instead of trying for a while.
             raise Offline("offline", self.server) from error
         except httpx2.TransportError as error:
             raise _TryAgain from error
-        if response.status_code in _UNAVAILABLE:
+        if answer.status_code in _UNAVAILABLE:
             raise _TryAgain
-        return response
+        return answer
 
     def _sign(self, request: httpx2.Request, body: bytes) -> None:
         if self._key is None:
@@ -187,7 +197,7 @@ class Transport:
         )
         self._signer.apply(message, prepared, self._key.sign(prepared.signature_base))
 
-    def _learned_offset(self, response: httpx2.Response) -> bool:
+    def _learned_offset(self, response: _Answer) -> bool:
         problem = _decode_problem(response)
         if problem.code != "clock_off" or problem.server_time is None:
             return False
@@ -198,11 +208,25 @@ class Transport:
         return True
 
 
+async def _content(response: httpx2.Response) -> bytes:
+    """Return the body, as far as a device takes one in; what is longer is no answer, whoever sends it."""
+    parts, size = [], 0
+    try:
+        async for part in response.aiter_bytes():
+            size += len(part)
+            if size > _MOST_BYTES:
+                raise Offline("server_error", "size", "The server's answer is too large; nothing of it was used.")
+            parts.append(part)
+    finally:
+        await response.aclose()
+    return b"".join(parts)
+
+
 def _unreadable(path: str) -> Offline:
     return Offline("server_error", path, "The server's answer could not be read; nothing of it was used.")
 
 
-def _decode_problem(response: httpx2.Response) -> Problem:
+def _decode_problem(response: _Answer) -> Problem:
     try:
         return msgspec.json.decode(response.content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -218,7 +242,7 @@ _KINDS: Final[dict[str, type[SlussError]]] = {
 }
 
 
-def _problem(response: httpx2.Response) -> Exception:
+def _problem(response: _Answer) -> Exception:
     problem = _decode_problem(response)
     # A code counts only with its own status: what a device alone can know is no server's to say.
     known = CATALOGUE.get(problem.code, (0, ""))[0] == response.status_code

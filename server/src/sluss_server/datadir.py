@@ -63,15 +63,18 @@ def instance(data_dir: Path) -> bytes:
 
 
 def finished(data_dir: Path) -> None:
-    """Return quietly if no restore was broken off in this folder.
+    """Return quietly if no restore was broken off in this folder, and no file that is there is damaged.
 
     Raises:
-        NotRunnableError: one was.
+        NotRunnableError: it is not so.
 
     """
     if (data_dir / UNFINISHED_FILE).exists():
         say = "Delete the data folder, empty the database if it is elsewhere, and run `sluss restore FILE` again."
         raise NotRunnableError("not_restored", say)
+    for name, size in ((KEY_FILE, KEY_BYTES), (INSTANCE_FILE, INSTANCE_BYTES)):
+        if (data_dir / name).exists():
+            _read(data_dir / name, size)
 
 
 def folder(data_dir: Path) -> None:
@@ -98,6 +101,16 @@ def _kept(file: Path, size: int) -> bytes:
     if not file.exists():
         with contextlib.suppress(FileExistsError):
             make(file, secrets.token_bytes(size))
+    return _read(file, size)
+
+
+def _read(file: Path, size: int) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        NotRunnableError: it cannot be read, or has another size.
+
+    """
     try:
         found = file.read_bytes()
     except OSError:

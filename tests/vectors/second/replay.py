@@ -61,7 +61,7 @@ class Audience:
 
 
 class Following:
-    """A chain that is followed entry by entry; an entry that is refused may leave it half changed."""
+    """A chain that is followed entry by entry; one that is refused changes nothing, for every demand comes first."""
 
     def __init__(self) -> None:
         self.bodies: dict[str, list[list[Any]]] = {kind: [] for kind in KINDS}

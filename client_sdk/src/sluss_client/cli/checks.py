@@ -192,7 +192,7 @@ def _registers(device: Device) -> bool:
 
 
 def _server(device: Device) -> Check:
-    waits = notes.restoring(device.local)
+    waits = notes.says_restored(device.local)
     say = "The server is the one that the agency knows."
     if waits:
         say = CATALOGUE["restoring"][1]

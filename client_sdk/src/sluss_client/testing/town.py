@@ -166,9 +166,17 @@ class Town:
             path: where its store is; in the town's folder by default.
 
         """
+        code = await self.founders[agency].registrar.invite([function], scenes, alias)
+        return await self._enrol(agency, code, path)
+
+    async def replace(self, device: Device) -> Device:
+        """Give a device's person another one, with the history that the person has; the first stays as it is."""
+        agency = device.agency
+        return await self._enrol(agency, await self.founders[agency].registrar.invite_again(device.alias))
+
+    async def _enrol(self, agency: str, code: str, path: Path | None = None) -> Device:
         founder = self.founders[agency]
-        code = await founder.registrar.invite([function], scenes, alias)
-        path = path or self.folder / f"{agency}-{function}-{len(self._devices)}.sluss"
+        path = path or self.folder / f"{agency}-{len(self._devices)}.sluss"
         device = await Device.enrol(path, code, PASSPHRASE)
         self._devices.append(device)
         await founder.sync()

@@ -236,5 +236,7 @@ def _progress(done: str, *, quiet: bool) -> Iterator[Tell]:
     if quiet or not sys.stderr.isatty():
         yield lambda _rows: None
         return
-    yield lambda rows: click.echo(f"\r{rows} rows {done}", nl=False, err=True)
-    click.echo(err=True)
+    try:
+        yield lambda rows: click.echo(f"\r{rows} rows {done}", nl=False, err=True)
+    finally:
+        click.echo(err=True)
