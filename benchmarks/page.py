@@ -37,7 +37,7 @@ _NOTES: Final = """\
   Its requests are signed before the time starts; only in a first sync it signs each pull when the page before is read.
   It pushes with one device of the agency over as many connections as there are clients.
 * The server and the load generator shared the cores in P1, P2, P3 and P5, and the server and the device in P4.
-  P7 and the limits of one core had the machine to themselves.
+  P7, the limits of one core, and P8 but for its syncs and revocations had the machine to themselves.
   Where several servers hold different numbers of reports, they take turns within a round, and those not asked are idle.
 * P4, P3 and P5 see exactly the stated numbers of stored reports; P1 and P2 come last and add to the largest of them.
 * `plain sqlite3` writes and reads the bytes that the server stores for the same reports, without any check.
@@ -45,6 +45,10 @@ _NOTES: Final = """\
 * The time of P4 starts with an open store; the directories are known to the device already.
   Readable means that `device.get` returns the report from the store and its situation opens.
   A feed is read downwards from its head, so both sizes of the last row of P4 should take about as long.
+* P8 has a town of its own.
+  The directory that is replayed is that of years: with each colleague who joins another leaves, an epoch is opened for
+  those who are there, and a roster is named.
+  About one entry in seven is a new device, which has a second signature to verify: its own.
 * The peer of P1 was measured once on another day with smaller reports, so its part of the target is for orientation.
 """
 

@@ -27,6 +27,10 @@ class Sizes:
         sealed: reports sealed by P7.
         stored: numbers of stored reports, in rising order, at which P3 and P5 look; in all, not per round.
         newest: how many of the newest reports P4 waits for.
+        members: devices of the audience that P8 rotates, and of the one whose years it replays; in all.
+        rotations: rotations of P8, alone and by a sync each.
+        entries: of the directory that P8 replays; in all.
+        asked: requests of P8's device before it is revoked.
 
     """
 
@@ -43,6 +47,10 @@ class Sizes:
     sealed: int = 150
     stored: tuple[int, ...] = (2_000, 20_000)
     newest: int = 200
+    members: int = 60
+    rotations: int = 5
+    entries: int = 2_500
+    asked: int = 20
 
 
 DEFAULT: Final = Sizes(name="default")
@@ -59,6 +67,8 @@ FULL: Final = Sizes(
     filed=200,
     sealed=500,
     stored=(2_000, 20_000, 200_000),
+    rotations=15,
+    asked=100,
 )
 TINY: Final = Sizes(
     name="tiny",
@@ -73,5 +83,9 @@ TINY: Final = Sizes(
     sealed=10,
     stored=(100, 300),
     newest=20,
+    members=5,
+    rotations=1,
+    entries=120,
+    asked=3,
 )
 """Only shows that everything runs; its figures mean nothing."""

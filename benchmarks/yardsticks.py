@@ -64,6 +64,12 @@ def sealing(count: int, receivers: int) -> float:
     return rate(max(count // receivers, 1), lambda: [crypto.seal(one, b"", _SECRET) for one in publics])
 
 
+def sealing_one(count: int, size: int) -> float:
+    """Return HPKE messages a second over so many bytes to one key, on one core."""
+    public, message = crypto.KemKey(crypto.random_key()).public, bytes(size)
+    return rate(count, lambda: crypto.seal(public, b"", message))
+
+
 def opening(count: int) -> float:
     """Return HPKE openings a second on one core."""
     key = crypto.KemKey(crypto.random_key())

@@ -90,7 +90,7 @@ def test_nothing_is_wiped_without_the_directorys_word(agency: Agency) -> None:
 
 
 def test_what_waits_is_sealed_and_everything_that_opens_it_is_gone(agency: Agency) -> None:
-    guard = with_key(agency)
+    guard = with_key(agency, agency.device("field"))
     report_id = file(agency, guard)
     secret = next(iter(guard.ring.epochs.values())).secret
     kem = guard.keys.kem.public
@@ -186,6 +186,19 @@ def test_without_supervisors_it_is_there_for_the_registrars_and_without_them_for
     assert msgspec.msgpack.decode(opened(second, registrar).values)["situation"] == SAID
     with pytest.raises(CannotOpen):
         opened(second, colleague)
+
+
+def test_what_is_sealed_to_an_audience_that_nobody_is_left_in_is_there_for_others_too(agency: Agency) -> None:
+    registrar = agency.device("supervisors", registrar=True)
+    guard = with_key(agency)
+    file(agency, guard)
+
+    revoke(agency, guard)
+
+    (row,) = guard.outbox.rows()
+    assert (row.state, row.values) == (State.SEALED, b"")
+    assert SAID.encode() not in content(guard)
+    assert msgspec.msgpack.decode(opened(guard, registrar).values)["situation"] == SAID
 
 
 def test_what_stops_a_sealing_does_not_stop_the_wipe(agency: Agency) -> None:

@@ -36,7 +36,7 @@ from tests.hostile.scene import (
     waits,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 replace = msgspec.structs.replace
 
@@ -87,6 +87,11 @@ def an_epoch(_scene: Scene, theirs: DeviceKeys, chain: Directory) -> list[d.Body
     ]
 
 
+def an_epoch_for_others(scene: Scene, theirs: DeviceKeys, chain: Directory) -> list[d.Body]:
+    (body,) = an_epoch(scene, theirs, chain)
+    return [replace(body, devices=(theirs.kid,))]
+
+
 def a_peer(_scene: Scene, theirs: DeviceKeys, _chain: Directory) -> list[d.Body]:
     return [d.Peer(os.urandom(16), hashlib.sha256(theirs.sign.public).digest(), "", None)]
 
@@ -112,6 +117,7 @@ FORGERIES: dict[str, Forge] = {
     "a device": a_device,
     "a registrar": a_registrar,
     "a key of its own": an_epoch,
+    "a key for others than the members": an_epoch_for_others,
     "a peer": a_peer,
     "a root": a_root,
     "an instance": an_instance,
@@ -124,8 +130,9 @@ KEYS: dict[str, Key] = {
     "a colleague's key": lambda scene, _theirs: scene.guard.local.keys.sign,
     "another agency's registrar's key": lambda scene, _theirs: scene.town.founders["police"].local.keys.sign,
 }
-ROOT_ONLY = {"a registrar", "a root", "a right for somebody who has none"}
-CASES = [(what, key) for what in FORGERIES for key in KEYS] + [(what, "the registrar's key") for what in ROOT_ONLY]
+NOT_EVEN = {"a registrar", "a root", "a right for somebody who has none", "a key for others than the members"}
+"""What the own registrar's key has no right to, either."""
+CASES = [(what, key) for what in FORGERIES for key in KEYS] + [(what, "the registrar's key") for what in NOT_EVEN]
 KEYS["the registrar's key"] = lambda scene, _theirs: scene.town.founders["security"].local.keys.sign
 
 
@@ -201,6 +208,19 @@ async def test_entries_that_are_moved_or_left_out_are_named_and_nothing_is_seale
     assert (await scene.guard.sync()).sent == 1
     assert scene.guard.local.trust.own.head == founder.local.trust.own.head
     assert codes(scene.guard) == set()
+
+
+async def test_a_registrars_entry_that_follows_another_one_is_refused(scene: Scene) -> None:
+    founder, own = scene.town.founders["security"], scene.guard.local.trust.own.copy()
+    own.hash = type(own.hash)(bytes(32))
+    entries = entries_after(own, founder.local.keys.sign, d.PackInForce(os.urandom(32)))
+    report = scene.file()
+
+    with scene.lying("/v1/directory/pull", shows(own.agency, entries, own.seq + 1), scene.guard):
+        assert await refuses(scene.guard) == "untrusted_directory"
+
+    assert waits(scene.guard, report)
+    assert (await scene.guard.sync()).sent == 1
 
 
 async def test_another_partnerships_chain_is_refused(scene: Scene) -> None:

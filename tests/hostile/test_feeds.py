@@ -8,13 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
+from sluss_client import crypto
 from sluss_client.testing import Exchange
-from sluss_schemas import disclosure
+from sluss_schemas import disclosure, manifest
 from sluss_schemas import sync as wire
+from sluss_schemas.agency import EpochKeys
+from sluss_schemas.ids import NO_GRANT, Kid
 
 from tests.hostile.scene import Scene, codes, reads
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 replace = msgspec.structs.replace
 Lie = Callable[[Exchange], Any]
@@ -102,6 +105,7 @@ async def test_a_page_that_does_not_follow_is_refused_whole_and_comes_once_the_s
     scene: Scene, name: str
 ) -> None:
     lie, code = REFUSED[name]
+    await scene.police.sync()
     reports = [scene.file() for _ in range(3)]
     await scene.guard.sync()
     before = scene.police.local.cursor()
@@ -190,11 +194,32 @@ KEPT_OUT: dict[str, tuple[Lie, set[str]]] = {
 }
 
 
+async def test_a_seal_of_its_own_that_promises_less_is_named(scene: Scene) -> None:
+    report = scene.file()
+    await scene.guard.sync()
+    keys = {kid: keys for kid, keys in scene.police.local.trust.own.by_kem_kid.items() if isinstance(keys, EpochKeys)}
+
+    def sealed(put: wire.Put) -> wire.Put:
+        kid = next(one.kid for one in manifest.read_manifest(put.manifest).recipients if one.kid in keys)
+        info = manifest.seal_info(manifest.digest_of(put.manifest), Kid(kid), NO_GRANT)
+        # Anybody can seal to a public key; nobody else can make it the seal that was signed for.
+        return replace(put, seal=crypto.seal(keys[Kid(kid)].kem_key, info, bytes(34)), wraps=(), sections=())
+
+    with scene.lying("/v1/pull", each_put(sealed), scene.police):
+        await scene.police.sync()
+
+    assert codes(scene.police) == {"commitment_differs"}
+    await scene.police.sync()
+    assert reads(scene.police, report)
+    assert codes(scene.police) == set()
+
+
 @pytest.mark.parametrize("name", KEPT_OUT)
 async def test_a_delivery_that_was_changed_is_kept_out_and_comes_once_the_server_is_honest(
     scene: Scene, name: str
 ) -> None:
     lie, expected = KEPT_OUT[name]
+    await scene.police.sync()
     reports = [scene.file() for _ in range(2)]
     await scene.guard.sync()
 

@@ -6,7 +6,7 @@ The next report that somebody seals tells whoever reads it, who then seals nothi
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +17,7 @@ from sluss_client import Device
 from sluss_client.crypto import SignKey
 from sluss_client.keys import DeviceKeys
 from sluss_client.outbox import State
-from sluss_client.testing import Exchange, Town
+from sluss_client.testing import Exchange
 from sluss_schemas import directory as d
 from sluss_schemas import manifest, membership
 from sluss_schemas import sync as wire
@@ -26,7 +26,6 @@ from sluss_schemas.manifest import Head
 from sluss_schemas.replay import Directory
 
 from tests.hostile.scene import (
-    AGENCIES,
     Scene,
     append,
     codes,
@@ -42,7 +41,7 @@ from tests.hostile.scene import (
     stranger,
 )
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 replace = msgspec.structs.replace
 
@@ -63,39 +62,55 @@ def hides(agency: AgencyId, head: Head) -> Callable[[Exchange], object]:
     return lie
 
 
-async def test_a_hidden_revocation_is_noticed_and_nothing_more_is_sealed_to_what_was_lost() -> None:
-    async with Town(agencies=AGENCIES, hostile=True) as town:
-        founder, guard, police = town.founders["security"], await town.device("security"), await town.device("police")
-        scene, lost = Scene(town, guard, police), await town.device("security")
-        for device in (founder, guard, police):
-            await device.sync()
-        ring, own = dict(lost.local.ring.kems), founder.local.trust.own_id
-        before = founder.local.trust.own.head
-        await append(founder, d.DeviceRevoke(lost.local.keys.kid, "stolen"))
-        await rotate(founder, guard)
-        sealed_before = scene.file(guard)
-        await guard.sync()
+async def test_a_hidden_revocation_is_noticed_and_nothing_more_is_sealed_to_what_was_lost(scene: Scene) -> None:
+    founder, guard, police = scene.town.founders["security"], scene.guard, scene.police
+    lost = await scene.town.device("security")
+    for device in (founder, guard, police):
+        await device.sync()
+    ring, own = dict(lost.local.ring.kems), founder.local.trust.own_id
+    before = founder.local.trust.own.head
+    await append(founder, d.DeviceRevoke(lost.local.keys.kid, "stolen"))
+    await rotate(founder, guard)
+    report = scene.file(guard)
+    await guard.sync()
 
-        town.hostile.on("/v1/directory/pull", hides(own, before), police.local.keys.kid)
-        # Until somebody speaks with the new directory, nobody can know.
-        assert await refuses(police) == "directory_withheld"
-        assert "directory_withheld" in codes(police)
-        assert not reads(police, sealed_before)
-        since = len(town.hostile.seen)
-        waiting = scene.file(police)
-        assert await refuses(police) == "directory_withheld"
-        row = police.local.outbox.head(waiting.id)
-        assert row is not None
-        assert row.state is State.FILED
-        assert opened(town, ring, since) == []
+    scene.town.hostile.on("/v1/directory/pull", hides(own, before), police.local.keys.kid)
+    # Until somebody speaks with the new directory, nobody can know.
+    assert await refuses(police) == "directory_withheld"
+    assert "directory_withheld" in codes(police)
+    assert not reads(police, report)
+    since = len(scene.town.hostile.seen)
+    waiting = scene.file(police)
+    assert await refuses(police) == "directory_withheld"
+    row = police.local.outbox.head(waiting.id)
+    assert row is not None
+    assert row.state is State.FILED
+    assert opened(scene.town, ring, since) == []
 
-        town.hostile.honest()
-        assert (await police.sync()).sent == 1
-        assert reads(police, sealed_before)
-        assert codes(police) == set()
-        await guard.sync()
-        assert reads(guard, waiting)
-        assert opened(town, ring, since) == []
+    scene.town.hostile.honest()
+    assert (await police.sync()).sent == 1
+    assert reads(police, report)
+    assert codes(police) == set()
+    await guard.sync()
+    assert reads(guard, waiting)
+    assert opened(scene.town, ring, since) == []
+
+
+async def test_nothing_is_sealed_before_the_directories_of_the_very_sync_are_here(scene: Scene) -> None:
+    founder, lost = scene.town.founders["security"], await scene.town.device("security")
+    await founder.sync()
+    await lost.sync()
+    ring = dict(lost.local.ring.kems)
+    await append(founder, d.DeviceRevoke(lost.local.keys.kid, "lost"))
+    await rotate(founder, scene.guard)
+    before = len(scene.town.hostile.seen)
+    report = scene.file(scene.police)
+
+    await scene.police.sync()
+
+    assert opened(scene.town, ring, before) == []
+    await scene.guard.sync()
+    assert reads(scene.guard, report)
 
 
 def a_pack(_device: Device) -> list[d.Body]:
@@ -176,12 +191,15 @@ class Forked:
     """A guard who is shown a history that a registrar signed after their removal, and everybody else the true one."""
 
     scene: Scene
+    guard: Device
     theirs: DeviceKeys
     fork: Directory
+    entries: tuple[d.SignedEntry, ...]
+    colluding: SignKey
 
     def shows(self) -> None:
         """Show it from now on."""
-        own, fork = self.scene.guard.local.trust.own_id, self.fork
+        own, fork = self.guard.local.trust.own_id, self.fork
 
         def other(exchange: Exchange) -> object:
             known = next(one.seq for one in exchange.asked.known if one.agency == own)
@@ -190,47 +208,63 @@ class Forked:
             given = membership.Chain(own, known + 1, self.entries[len(self.entries) - (fork.seq - known) :])
             return replace(exchange.answer, chains=(*chains, given), heads=heads)
 
-        self.scene.town.hostile.on("/v1/directory/pull", other, self.scene.guard.local.keys.kid)
-
-    entries: tuple[d.SignedEntry, ...] = ()
+        self.scene.town.hostile.on("/v1/directory/pull", other, self.guard.local.keys.kid)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def forked() -> AsyncIterator[Forked]:
-    async with Town(agencies=AGENCIES, hostile=True) as town:
-        founder, guard = town.founders["security"], await town.device("security")
-        colluding, police = await town.device("security"), await town.device("police")
-        scene = Scene(town, guard, police)
-        # So that its feed is known, and what follows is new.
-        scene.file(founder)
-        await founder.sync()
-        seeds = founder.registrar.root_seeds()
-        assert seeds is not None
-        root = SignKey(seeds[0])
-        await append(founder, d.RegistrarAdd(colluding.local.keys.sign.public), key=root)
-        for device in (guard, police, colluding):
-            await device.sync()
-        fork, theirs, person = guard.local.trust.own.copy(), stranger(), os.urandom(16)
-        await append(founder, d.RegistrarRemove(colluding.local.keys.kid), key=root)
-        supervisors = fork.audience_for("supervisors")
-        assert supervisors is not None
-        entries = entries_after(
-            fork,
-            colluding.local.keys.sign,
-            d.PersonAdd(person, "X-1", ("supervisors",), None, None),
-            device_add(town, theirs, person),
-            d.MemberAdd(supervisors.audience, theirs.kid, 1),
-        )
-        for entry in entries:
-            fork.append(entry)
-        yield Forked(scene, theirs, fork, entries)
+@pytest_asyncio.fixture(loop_scope="session")
+async def forked(scene: Scene) -> Forked:
+    town, founder = scene.town, scene.town.founders["security"]
+    guard, colluding = await town.device("security"), await town.device("security")
+    # So that its feed is known, and what follows is new.
+    scene.file()
+    await scene.guard.sync()
+    seeds = founder.registrar.root_seeds()
+    assert seeds is not None
+    root = SignKey(seeds[0])
+    await append(founder, d.RegistrarAdd(colluding.local.keys.sign.public), key=root)
+    for device in (guard, scene.guard, scene.police):
+        await device.sync()
+    fork, theirs, person = guard.local.trust.own.copy(), stranger(), os.urandom(16)
+    await append(founder, d.RegistrarRemove(colluding.local.keys.kid), key=root)
+    # Both go on to the same number, so that it is their hashes that tell.
+    await append(founder, *(d.PackInForce(os.urandom(32)) for _ in range(2)))
+    supervisors = fork.audience_for("supervisors")
+    assert supervisors is not None
+    entries = entries_after(
+        fork,
+        colluding.local.keys.sign,
+        d.PersonAdd(person, os.urandom(8).hex(), ("supervisors",), None, None),
+        device_add(town, theirs, person),
+        d.MemberAdd(supervisors.audience, theirs.kid, 1),
+        *(d.PackInForce(os.urandom(32)) for _ in range(founder.local.trust.own.seq - fork.seq - 3)),
+    )
+    for entry in entries:
+        fork.append(entry)
+    assert fork.seq == founder.local.trust.own.seq
+    return Forked(scene, guard, theirs, fork, entries, colluding.local.keys.sign)
+
+
+async def test_who_knows_of_the_removal_believes_nothing_that_was_signed_after_it(forked: Forked) -> None:
+    scene, police = forked.scene, forked.scene.police
+    await police.sync()
+    true = police.local.trust.chains[scene.guard.local.trust.own_id]
+    entries = entries_after(true, forked.colluding, d.PackInForce(os.urandom(32)))
+
+    def lie(exchange: Exchange) -> object:
+        chain = membership.Chain(true.agency, true.seq + 1, entries)
+        return replace(exchange.answer, chains=(chain,), heads=())
+
+    with scene.lying("/v1/directory/pull", lie, police):
+        assert await refuses(police) == "untrusted_directory"
+
+    await police.sync()
 
 
 async def test_who_is_shown_another_history_learns_of_it_from_the_next_report_and_seals_nothing(forked: Forked) -> None:
-    scene, guard = forked.scene, forked.scene.guard
-    founder = scene.town.founders["security"]
-    report = scene.file(founder)
-    await founder.sync()
+    scene, guard, colleague = forked.scene, forked.guard, forked.scene.guard
+    await colleague.sync()
+    report = scene.file(colleague)
+    await colleague.sync()
     forked.shows()
 
     before = len(scene.town.hostile.seen)
@@ -249,28 +283,33 @@ async def test_who_is_shown_another_history_learns_of_it_from_the_next_report_an
 
 
 async def test_who_reads_a_report_sealed_with_another_history_learns_of_it(forked: Forked) -> None:
-    scene, guard = forked.scene, forked.scene.guard
-    founder = scene.town.founders["security"]
+    scene, guard, colleague = forked.scene, forked.guard, forked.scene.guard
+    await colleague.sync()
     report = scene.file(guard)
     forked.shows()
 
     def stored(exchange: Exchange) -> object:
         """Say that it is stored: an honest server would not take it."""
         digests = [manifest.digest_of(item.manifest) for item in items(exchange)]
-        now = founder.now()
+        now = colleague.now()
         return wire.PushAnswer(tuple(scene.town.hostile.receipt(one, wire.OutcomeCode.CREATED, now) for one in digests))
 
     scene.town.hostile.instead("/v1/push", stored, guard.local.keys.kid)
     before = len(scene.town.hostile.seen)
     await guard.sync()
     (item,) = (one for exchange in scene.town.hostile.seen[before:] for one in items(exchange))
-    scene.town.hostile.on("/v1/pull", delivers(item, founder), founder.local.keys.kid)
+    scene.town.hostile.on("/v1/pull", delivers(item, colleague), colleague.local.keys.kid)
 
-    assert await refuses(founder) == "directory_fork"
-    assert "directory_fork" in codes(founder)
-    assert not reads(founder, report)
-    waiting = scene.file(founder)
-    assert await refuses(founder) == "directory_fork"
-    row = founder.local.outbox.head(waiting.id)
+    assert await refuses(colleague) == "directory_fork"
+    assert "directory_fork" in codes(colleague)
+    assert not reads(colleague, report)
+    waiting = scene.file(colleague)
+    assert await refuses(colleague) == "directory_fork"
+    row = colleague.local.outbox.head(waiting.id)
     assert row is not None
     assert row.state is State.FILED
+    # What was made up is gone with the lie, and the colleague goes on.
+    scene.town.hostile.honest()
+    await colleague.sync()
+    assert (await colleague.sync()).waiting == 0
+    assert not reads(colleague, report)

@@ -20,7 +20,7 @@ from sluss_schemas.ids import Kid
 
 from tests.hostile.scene import Scene, codes, kems, opened, reads, rotate, stranger, waits
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 replace = msgspec.structs.replace
 
@@ -67,7 +67,7 @@ class Rotated:
         return [wrap for one in sets for wrap in one.wraps if wrap.device == founder and wrap.whole][-1]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def rotated(scene: Scene) -> AsyncIterator[Rotated]:
     await scene.guard.sync()
     await rotate(scene.town.founders["security"])
@@ -136,12 +136,14 @@ async def test_a_good_key_among_bad_ones_is_found(rotated: Rotated) -> None:
 
 async def test_devices_that_the_directory_does_not_entitle_get_no_wrap_however_much_they_lack(scene: Scene) -> None:
     theirs, founder = stranger(), scene.town.founders["security"]
+    boss = await scene.town.device("security", "supervisors")
     audience = field_of(founder)
-    whom = (theirs.kid, scene.police.local.keys.kid, founder.local.trust.own_id, b"")
+    whom = (theirs.kid, boss.local.keys.kid, scene.police.local.keys.kid, founder.local.trust.own_id, b"")
 
     def lie(exchange: Exchange) -> object:
+        # A supervisor's device gets the signing key of the epoch in force, and it has it.
         lacking = tuple(
-            membership.Lacking(audience.audience, number, whom, whom) for number in range(len(audience.epochs) + 3)
+            membership.Lacking(audience.audience, number, whom, whom[2:]) for number in range(len(audience.epochs) + 3)
         )
         elsewhere = membership.Lacking(os.urandom(16), 1, whom, whom)
         return replace(exchange.answer, lacking=(*exchange.answer.lacking, *lacking, elsewhere))

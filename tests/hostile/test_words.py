@@ -23,7 +23,7 @@ from sluss_schemas.signing import RECEIPT_LABEL
 
 from tests.hostile.scene import Scene, append, codes, entries_after, items, reads, refuses, waits
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 replace = msgspec.structs.replace
 DAY = 86_400

@@ -63,8 +63,9 @@ def test_a_partnership_of_some_is_founded_in_the_order_given(tmp_path: Path) -> 
     done = run("found", "Testtown", *arguments, folder=tmp_path)
 
     assert done.returncode == 0
-    said, first, second = done.stdout.splitlines()
+    said, first, second, pinned = done.stdout.splitlines()
     assert "Testtown" in said
+    assert "sluss backup" in pinned
     assert [line.split()[0] for line in (first, second)] == ["security", "police"]
     assert {read_code(line.split()[1]).server for line in (first, second)} == {"https://sluss.example"}
 

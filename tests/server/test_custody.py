@@ -38,14 +38,20 @@ class TestSplits:
 
         assert (await asked_by(town, registrar)).splits == (second,)
 
-    @pytest.mark.parametrize("who", ["member", "custodian", "another agency's registrar"])
-    async def test_nobody_but_a_registrar_sees_it(self, town: Town, who: str) -> None:
+    async def test_a_member_sees_it_and_makes_no_other(self, town: Town) -> None:
+        registrar = town.field("police")
+        await name_custodians(town, registrar.agency)
+        given = split(registrar.agency, registrar)
+        await give(town, registrar, splits=(given,))
+
+        assert (await asked_by(town, town.field("police", 1))).splits == (given,)
+
+    @pytest.mark.parametrize("who", ["custodian", "another agency's registrar"])
+    async def test_nobody_but_members_and_registrars_see_it(self, town: Town, who: str) -> None:
         registrar = town.field("police")
         await name_custodians(town, registrar.agency)
         await give(town, registrar, splits=(split(registrar.agency, registrar),))
-        asker = {"member": town.field("police", 1), "custodian": town.supervisor("police")}.get(
-            who, town.field("health")
-        )
+        asker = town.supervisor("police") if who == "custodian" else town.field("health")
 
         answer = await asked_by(town, asker)
 

@@ -98,6 +98,7 @@ def went_back(local: Local, said: wire.Position, before: wire.Position | None) -
         return
     reached = min(max(reached, known_to(local, said.feed)), LARGEST)
     local.store.put(_REACHED, said.feed, reached.to_bytes(8, "big"))
+    _forget_gone(local)
 
 
 def known_to(local: Local, feed: bytes) -> int:
@@ -153,15 +154,17 @@ def kept_out(local: Local) -> list[KeptOut]:
 
 def to_ask_again(local: Local, number: int) -> list[KeptOut]:
     """Return at most so many deliveries to ask for again, of feeds that stand as they stood then."""
-    stands = {(position.feed, position.generation) for position in local.cursor()}
-    found = []
+    _forget_gone(local)
+    lasting = CONTRADICTIONS | {AHEAD}
+    return [one for one in kept_out(local) if one.tries < TRIES or one.code in lasting][:number]
+
+
+def _forget_gone(local: Local) -> None:
+    """Forget what comes again by itself: of a feed that is read from its head anew, or that ended before after all."""
+    stands = {(position.feed, position.generation): position.seq for position in local.cursor()}
     for one in kept_out(local):
-        if (one.feed, one.generation) not in stands:
-            # The feed is closed, or is read from its head anew.
+        if one.seq > stands.get((one.feed, one.generation), -1):
             local.store.delete(_KEPT_OUT, one.key)
-        elif one.tries < TRIES or one.code in CONTRADICTIONS or one.code == AHEAD:
-            found.append(one)
-    return found[:number]
 
 
 def contradiction(local: Local) -> str | None:

@@ -3,9 +3,10 @@
 Refuses to forget anything on a server's word: only the own agency's directory, verified here, says that a device was
 revoked.
 What was filed is sealed as ever, with the keys of the moment before.
-What cannot be sealed that way any more (no group key, a version before it that the server refused) is sealed as plain
-values to the own supervisors' key, else to the registrars' devices, else to any other device of the agency, under a
-label of its own; it is sent nowhere, and stays on the device for whoever of them holds it in their hands.
+What cannot be sealed that way any more (no group key, a version before it that the server refused), or only to an
+audience in which nobody else is left, is sealed as plain values to the own supervisors' key, else to the registrars'
+devices, else to any other device of the agency, under a label of its own; it is sent nowhere, and stays on the device
+for whoever of them holds it in their hands.
 An agency in which no other device is left has nobody to seal to; then these values go, too.
 The device's signing key stays, so that sealed items are pushed at every contact until they are answered.
 Source: docs/protocol.md section 6.
@@ -30,7 +31,9 @@ from sluss_client.outbox import ANSWERED, Row, State
 from sluss_client.sync_core import Tally
 from sluss_client.transport import Transport
 from sluss_schemas import membership
-from sluss_schemas.codec import encode
+from sluss_schemas import sync as wire
+from sluss_schemas.agency import Device, EpochKeys
+from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import Kid
 from sluss_schemas.replay import Directory
 
@@ -124,7 +127,7 @@ def _as_far_as_it_goes() -> Iterator[None]:
 
 def _blank(local: Local, row: Row, now: int) -> None:
     """Take what can be read out of a row, after sealing it for others where nothing else holds it."""
-    if row.state in {State.FILED, State.REFUSED}:
+    if row.state in {State.FILED, State.REFUSED} or (row.state is State.SEALED and not _opens_for_others(local, row)):
         whole = Rescued(row.kind, row.filed_at, row.values, row.parents, row.duties)
         padded = crypto.pad(encode(whole))
         info = rescue_info(local.trust.own_id, row.key)
@@ -138,6 +141,18 @@ def _blank(local: Local, row: Row, now: int) -> None:
             row, kind=kind, values=b"", shown=(), duties=(), due=(), unsent=(), section_keys=(), field=None
         )
     )
+
+
+def _opens_for_others(local: Local, row: Row) -> bool:
+    """Tell whether a sealed item is sealed to anybody of the own agency who is left, this device aside."""
+    own = local.trust.own
+    for recipient in decode(wire.Item, local.outbox.item(row), "item").recipients:
+        keys = own.by_kem_kid.get(Kid(recipient.kid))
+        if isinstance(keys, EpochKeys) and own.audiences[keys.audience].members.keys() - {local.keys.kid}:
+            return True
+        if isinstance(keys, Device) and keys.revoked_at is None and keys.kid != local.keys.kid:
+            return True
+    return False
 
 
 def _rescuers(own: Directory, this: Kid) -> list[tuple[Kid, bytes]]:

@@ -61,6 +61,7 @@ def found(name: str, agencies: tuple[str, ...], server_url: str | None, *, as_js
     click.echo(f"{name} is founded. Give each agency its code; a code is used once.")
     for slug, code in rows:
         click.echo(f"{slug:<16} {code}")
+    click.echo("Agencies pin this server's receipt key: `sluss backup FILE` keeps it with everything else.")
 
 
 @click.command(epilog=EXIT_CODES)
