@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluss_client import crypto, registrar
+from sluss_client import crypto
+from sluss_client.agency import founding
 from sluss_client.crypto import CannotOpen, KemKey, RowCipher, SignKey
 from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, open_epoch, wrap_epoch
 from sluss_schemas import manifest, signing
@@ -64,7 +65,7 @@ def test_no_secret_is_in_a_repr() -> None:
     ring = KeyRing(device)
     held = HeldEpoch(bytes(16), 1, marker, whole=True)
     ring.add(held)
-    founded = registrar.Founded((), bytes(16), bytes(32), marker, marker, marker)
+    founded = founding.Founded((), bytes(16), bytes(32), marker, marker)
 
     for thing in (KemKey(marker), SignKey(marker), RowCipher(marker), seeds, device, ring, held, founded):
         shown = f"{thing!r} {thing!s}"

@@ -1,4 +1,4 @@
-"""Every sequence of docs/operating.md, run as it stands there: one long story of a partnership that goes through it all.
+"""Every sequence of docs/operating.md, run as it stands there: a partnership through good and bad days.
 
 What a person would type off paper or read from a screen is taken from what the commands before have printed.
 """

@@ -59,13 +59,6 @@ MUTANTS: Final = (
         (f"{MOVED}[a signature swapped]",),
     ),
     Mutant(
-        "an entry's signer",
-        f"{SCHEMAS}/replay.py",
-        'raise Invalid("directory_refused", at, "The signer has no right to make this entry.")',
-        "return b'' if kid != kid_of(root) else root",
-        (f"{SIGNED}[a member-its own key]",),
-    ),
-    Mutant(
         "the entry before",
         f"{SCHEMAS}/replay.py",
         "or entry.seq != self.seq + 1 or entry.prev != self.hash:",
@@ -208,7 +201,7 @@ MUTANTS: Final = (
         f"{CLIENT}/noticing.py",
         "if not renewed or position.generation < before.generation:",
         "if False:",
-        (f"{FEEDS}[a generation before]", f"{FEEDS}[a generation that nobody announced]"),
+        (f"{FEEDS}[a feed that begins anew]",),
     ),
     Mutant(
         "whose a feed is",

@@ -140,6 +140,8 @@ KEYS["the registrar's key"] = lambda scene, _theirs: scene.town.founders["securi
 async def test_what_nobody_with_the_right_signed_is_refused_and_nothing_is_sealed_to_it(
     scene: Scene, what: str, key: str
 ) -> None:
+    for device in (scene.town.founders["security"], scene.guard, scene.police):
+        await device.sync()
     theirs, chain = stranger(), chain_of(scene, "security")
     bodies = FORGERIES[what](scene, theirs, chain)
     entries = entries_after(chain, KEYS[key](scene, theirs), *bodies)
@@ -189,7 +191,7 @@ async def test_entries_that_are_moved_or_left_out_are_named_and_nothing_is_seale
     founder = scene.town.founders["security"]
     agency = founder.local.trust.own_id
     await append(founder, *(d.PersonAdd(os.urandom(16), os.urandom(8).hex(), (), None, None) for _ in range(3)))
-    report = scene.file()
+    report, before = scene.file(), scene.guard.local.trust.own.head
 
     def lie(exchange: Exchange) -> object:
         chains = []
@@ -204,6 +206,8 @@ async def test_entries_that_are_moved_or_left_out_are_named_and_nothing_is_seale
     with scene.lying("/v1/directory/pull", lie, scene.guard):
         assert await refuses(scene.guard) == code
 
+    # Of what was refused nothing is believed, not even its good beginning; what was only cut short is.
+    assert (scene.guard.local.trust.own.head == before) == (code != "directory_withheld" or name.startswith("all"))
     assert waits(scene.guard, report)
     assert (await scene.guard.sync()).sent == 1
     assert scene.guard.local.trust.own.head == founder.local.trust.own.head
@@ -219,6 +223,7 @@ async def test_a_registrars_entry_that_follows_another_one_is_refused(scene: Sce
     with scene.lying("/v1/directory/pull", shows(own.agency, entries, own.seq + 1), scene.guard):
         assert await refuses(scene.guard) == "untrusted_directory"
 
+    assert scene.guard.local.trust.own.seq == own.seq
     assert waits(scene.guard, report)
     assert (await scene.guard.sync()).sent == 1
 

@@ -67,6 +67,13 @@ def renumbered(page: wire.FeedPage) -> wire.FeedPage:
     return replace(page, entries=entries)
 
 
+def begun_anew(page: wire.FeedPage) -> wire.FeedPage:
+    """Begin the feed anew with what is new alone, read downwards as any new feed is."""
+    past = tuple(replace(one, seq=number) for number, one in enumerate(page.entries, 1))[::-1]
+    position = replace(page.position, generation=page.position.generation + 1, seq=len(past), below=0)
+    return wire.FeedPage(position, (), more=False, past=past)
+
+
 def twice(exchange: Exchange) -> Any:  # noqa: ANN401  # an answer, as `Hostile` takes it
     return replace(exchange.answer, pages=exchange.answer.pages * 2)
 
@@ -95,6 +102,7 @@ REFUSED: dict[str, tuple[Lie, str]] = {
         each_page(lambda page: replace(page, position=replace(page.position, generation=2))),
         "feed_rewound",
     ),
+    "a feed that begins anew": (each_page(begun_anew), "feed_rewound"),
     "twice in one answer": (twice, "feed_gap"),
     "as another feed's": (elsewhere, "feed_foreign"),
 }

@@ -29,7 +29,7 @@ ACTS: Final = (
     "restore",
 )
 Choices = list[tuple[str, int]]
-LIVES: Final = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 99)), min_size=10, max_size=14)
+LIVES: Final = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 99)), min_size=8, max_size=10)
 LONG: Final = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 99)), min_size=30, max_size=60)
 
 
@@ -61,15 +61,15 @@ async def _do(life: Life, act: str, choice: int) -> None:
     await getattr(life, act)(among[choice % len(among)])
 
 
-SETTINGS: Final = {
-    "deadline": None,
-    "suppress_health_check": list(HealthCheck),
+SETTINGS: Final = settings(
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
     # A life takes seconds: one that fails is told as it was found.
-    "phases": (Phase.explicit, Phase.generate),
-}
+    phases=(Phase.explicit, Phase.generate),
+)
 
 
-@settings(max_examples=3, **SETTINGS)
+@settings(SETTINGS, max_examples=2)
 @given(LIVES)
 def test_who_can_open_what_is_what_the_model_says(choices: Choices) -> None:
     asyncio.run(live(choices))
@@ -89,7 +89,7 @@ def test_a_life_that_people_have_told_us_of(acts: str) -> None:
 
 
 @pytest.mark.soak
-@settings(max_examples=60, **SETTINGS)
+@settings(SETTINGS, max_examples=60)
 @given(LONG)
 def test_long_lives(choices: Choices) -> None:
     asyncio.run(live(choices))

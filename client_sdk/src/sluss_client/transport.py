@@ -51,6 +51,7 @@ class _Answer(NamedTuple):
 
     status_code: int
     content: bytes
+    headers: httpx2.Headers
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -173,7 +174,7 @@ class Transport:
             self._sign(request, body)
         try:
             response = await self._client.send(request, stream=True)
-            answer = _Answer(response.status_code, await _content(response))
+            answer = _Answer(response.status_code, await _content(response), response.headers)
         except httpx2.ConnectError as error:
             # No coverage is an ordinary state of a telephone: say so at once instead of trying for a while.
             raise Offline("offline", self.server) from error
