@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from sluss_client import Device, rotation
+from sluss_client import Device
 from sluss_client.agency.chain import Chain
+from sluss_client.keyring import rotation
 from sluss_client.local import Local
 from sluss_client.testing import Town
 from sluss_client.trust import Trust

@@ -15,9 +15,9 @@ import pytest
 
 from sluss_client import store
 from sluss_client.crypto import SignKey
+from sluss_client.keyring.rotation import epochs_to_sign, propose
 from sluss_client.keys import DeviceSeeds
 from sluss_client.local import Config, Local
-from sluss_client.rotation import epochs_to_sign, propose
 from sluss_schemas import directory as d
 from sluss_schemas import membership
 from sluss_schemas.agency import Audience, EpochKeys

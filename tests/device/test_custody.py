@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluss_client import Invalid, Refused, custody, keyshare, splitting
+from sluss_client import Invalid, Refused
+from sluss_client.keyring import custody, keyshare, splitting
 from sluss_client.keys import HeldEpoch
 from sluss_client.local import Local
 from sluss_client.transport import Transport

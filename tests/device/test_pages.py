@@ -15,11 +15,11 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from sluss_client import Device, forms, pulling
-from sluss_client import sync as driver
+from sluss_client import Device, forms
 from sluss_client.reading import Alarm, open_put
 from sluss_client.replica import Received
-from sluss_client.sync_core import Tally
+from sluss_client.syncing import driver, pulling
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.testing import PASSPHRASE, Town
 from sluss_schemas import sync as wire
 from sluss_schemas.manifest import Head

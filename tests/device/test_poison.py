@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluss_client import Device, filing, forms, sync_core
+from sluss_client import Device, filing, forms
 from sluss_client.reading import Opened
 from sluss_client.replica import Hold, Received, Version
+from sluss_client.syncing import sync_core
 from sluss_client.testing import Town
 from sluss_schemas.ids import AgencyId, Digest, ReportId, slot
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from sluss_client import Device, Refused, custody, forms
+from sluss_client import Device, Refused, forms
+from sluss_client.keyring import custody
 from sluss_client.testing import PASSPHRASE, Town
 from sluss_schemas import directory as d
 from sluss_schemas.invitation import read_code

@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from sluss_client import Invalid, crypto, keyshare, names, roster
+from sluss_client import Invalid, crypto
+from sluss_client.keyring import keyshare, names, roster
 from sluss_client.local import Local
 from sluss_client.sections import contributor
 from sluss_client.testing import Town

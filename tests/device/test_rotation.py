@@ -11,8 +11,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from sluss_client import Device, forms, keyshare, rotation
+from sluss_client import Device, forms
 from sluss_client.crypto import SignKey
+from sluss_client.keyring import keyshare, rotation
 from sluss_client.keys import HeldEpoch, wrap_epoch
 from sluss_client.local import Local
 from sluss_client.testing import Town

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluss_client import sync_core
 from sluss_client.outbox import Row, State
 from sluss_client.reading import Opened
 from sluss_client.replica import Received
+from sluss_client.syncing import sync_core
 from sluss_schemas import sync as wire
 from sluss_schemas.disclosure import Grant
 from sluss_schemas.ids import AgencyId, Digest, ReportId

@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from sluss_client import Device, Refused, crypto, forms, saving, wiping
+from sluss_client import Device, Refused, crypto, forms, saving
 from sluss_client import store as module
 from sluss_client.crypto import CannotOpen
-from sluss_client.keyshare import take_in
+from sluss_client.keyring.keyshare import take_in
 from sluss_client.local import Local
 from sluss_client.outbox import State
+from sluss_client.syncing import wiping
 from sluss_schemas import directory as d
 from sluss_schemas import membership
 from sluss_schemas import sync as wire

@@ -13,7 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from sluss_client import Device, Report, forms, rotation
+from sluss_client import Device, Report, forms
+from sluss_client.keyring import rotation
 from sluss_client.testing import Town
 
 SCENE: Final = "central-square"

@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from sluss_client import Device, Report, forms, rotation
+from sluss_client import Device, Report, forms
 from sluss_client.crypto import CannotOpen, KemKey, SignKey
+from sluss_client.keyring import rotation
 from sluss_client.keys import DeviceKeys, DeviceSeeds
 from sluss_client.outbox import State
 from sluss_client.testing import Exchange, Town

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from sluss_client import Device, rotation
+from sluss_client import Device
+from sluss_client.keyring import rotation
 from sluss_client.keys import DeviceKeys, HeldEpoch, wrap_epoch
 from sluss_client.testing import Exchange
 from sluss_schemas import directory as d

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sluss_client.noticing import Feeds, page_fault, twice
+from sluss_client.syncing.noticing import Feeds, page_fault, twice
 from sluss_schemas import sync as wire
 
 FEED = b"f" * 16

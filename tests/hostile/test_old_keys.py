@@ -10,7 +10,8 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from sluss_client import Device, Report, pushing
+from sluss_client import Device, Report
+from sluss_client.syncing import pushing
 from sluss_client.testing import PASSPHRASE, Exchange, Town
 from sluss_schemas import directory as d
 from sluss_schemas import sync as wire

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from cryptography.exceptions import InvalidSignature
 
-from sluss_client import crypto, filing, keys, roster, rotation, splitting
+from sluss_client import crypto, filing, keys
 from sluss_client.agency import founding
 from sluss_client.crypto import SignKey
+from sluss_client.keyring import roster, rotation, splitting
 from sluss_client.local import Local
 from sluss_schemas import directory as d
 from sluss_schemas import forms, invitation, records

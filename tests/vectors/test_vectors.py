@@ -10,9 +10,10 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from sluss_client import crypto, keys, reading, rotation, sections, splitting
+from sluss_client import crypto, keys, reading, sections
 from sluss_client.agency import founding
 from sluss_client.crypto import CannotOpen, KemKey, SignKey
+from sluss_client.keyring import rotation, splitting
 from sluss_client.reading import Alarm
 from sluss_schemas import directory as d
 from sluss_schemas import forms, invitation, manifest, membership, records, signing

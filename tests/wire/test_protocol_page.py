@@ -143,7 +143,8 @@ NO_ALARMS: Final = {
 
 def codes(module: str) -> set[str]:
     """Return the codes that a module of the client names."""
-    text = (ROOT / "client_sdk" / "src" / "sluss_client" / f"{module}.py").read_text(encoding="utf-8")
+    (path,) = (ROOT / "client_sdk" / "src" / "sluss_client").rglob(f"{module}.py")
+    text = path.read_text(encoding="utf-8")
     return set(re.findall(r'"([a-z]+(?:_[a-z]+)+)"', re.sub(r'""".*?"""', "", text, flags=re.DOTALL)))
 
 

@@ -18,12 +18,12 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import sync
 from sluss_client.agency import founding, registrar
 from sluss_client.errors import Invalid, Offline, Refused, StoreError
 from sluss_client.keys import DeviceKeys, DeviceSeeds
 from sluss_client.local import Config, Local
 from sluss_client.store import Store, remove
+from sluss_client.syncing import driver as sync
 from sluss_client.transport import Transport
 from sluss_schemas import membership
 from sluss_schemas.ids import Function

@@ -16,11 +16,12 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import again, crypto, filing
+from sluss_client import crypto, filing
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
-from sluss_client.receipts import RECEIPTED, check_receipt
+from sluss_client.syncing import again
+from sluss_client.syncing.receipts import RECEIPTED, check_receipt
 from sluss_client.transport import Transport
 from sluss_schemas import disclosure
 from sluss_schemas import sync as wire

@@ -19,16 +19,16 @@ from typing import Self
 import msgspec
 
 from sluss_client import announcing, casework, clock, lists, quarantine, saving, views
-from sluss_client import sync as driver
 from sluss_client.agency import registrar, roots
 from sluss_client.answers import Colleague, Duty, Held, Quarantined, ReaderRow, SyncResult, Waiting
-from sluss_client.custody import Custody
 from sluss_client.errors import Invalid, NotFound, Refused
+from sluss_client.keyring.custody import Custody
 from sluss_client.local import Local
 from sluss_client.opened import Opened, load
 from sluss_client.outbox import WAITING
-from sluss_client.pushing import Progress
 from sluss_client.report import Report
+from sluss_client.syncing import driver
+from sluss_client.syncing.pushing import Progress
 from sluss_schemas import forms
 from sluss_schemas.ids import Function, PersonId, ReportId, Sector
 from sluss_schemas.invitation import read_code

@@ -7,8 +7,8 @@ Source: docs/contract.md, "The SDK".
 
 from __future__ import annotations
 
-from sluss_client import roster
 from sluss_client.answers import Colleague, Duty, Waiting
+from sluss_client.keyring import roster
 from sluss_client.local import Local
 from sluss_client.outbox import WAITING, State
 from sluss_schemas.ids import ReportId

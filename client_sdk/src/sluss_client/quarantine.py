@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator
 from typing import Final
 
-from sluss_client import casework, reading, sync_core, views
+from sluss_client import casework, reading, views
 from sluss_client.answers import Quarantined
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.report import Report
+from sluss_client.syncing import sync_core
 from sluss_client.transport import Transport
 from sluss_schemas import manifest
 from sluss_schemas import sync as wire

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
-from sluss_client import keyshare, roster, rotation, splitting
 from sluss_client.agency import inviting, lifecycle
 from sluss_client.agency.chain import Chain
 from sluss_client.agency.lifecycle import Change, Reason
 from sluss_client.errors import Invalid, Refused
+from sluss_client.keyring import keyshare, roster, rotation, splitting
 from sluss_client.local import Local
 from sluss_client.transport import Transport
 from sluss_schemas import directory as d

@@ -14,11 +14,12 @@ from typing import Any, Final
 
 import msgspec
 
-from sluss_client import alarms, notes
+from sluss_client import alarms
 from sluss_client.agency.registrar import root_seeds
 from sluss_client.device import Device
 from sluss_client.errors import Refused, SlussError
-from sluss_client.keyshare import AudienceState, missing, state
+from sluss_client.keyring.keyshare import AudienceState, missing, state
+from sluss_client.syncing import notes
 from sluss_client.views import moment
 from sluss_schemas.problems import CATALOGUE
 from sluss_schemas.replay import Directory

@@ -6,10 +6,10 @@ from typing import Any
 
 import rich_click as click
 
-from sluss_client import roster
 from sluss_client.cli import common
 from sluss_client.cli.common import EXIT_CODES
 from sluss_client.device import Device
+from sluss_client.keyring import roster
 from sluss_schemas.agency import Device as Enrolled
 from sluss_schemas.agency import Person
 from sluss_schemas.replay import Directory

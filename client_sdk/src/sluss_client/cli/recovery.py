@@ -15,8 +15,8 @@ from click.exceptions import Exit
 
 from sluss_client.cli import common
 from sluss_client.cli.common import EXIT_CODES
-from sluss_client.custody import Given, Recovery
 from sluss_client.device import Device
+from sluss_client.keyring.custody import Given, Recovery
 
 _SAY: Final = {
     "held": "is here already",

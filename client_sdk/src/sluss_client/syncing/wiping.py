@@ -24,11 +24,12 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import again, casework, crypto, outbox, pushing
+from sluss_client import casework, crypto, outbox
 from sluss_client.errors import Refused, StoreError, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import ANSWERED, Row, State
-from sluss_client.sync_core import Tally
+from sluss_client.syncing import again, pushing
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
 from sluss_schemas import membership
 from sluss_schemas import sync as wire

@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from sluss_client import again, casework, clock, keyshare, notes, noticing, pulling, pushing, wiping
+from sluss_client import casework, clock
 from sluss_client.errors import Offline, Refused, Untrusted
+from sluss_client.keyring import keyshare
 from sluss_client.local import Local
-from sluss_client.pushing import Progress
-from sluss_client.sync_core import Tally
+from sluss_client.syncing import again, notes, noticing, pulling, pushing, wiping
+from sluss_client.syncing.pushing import Progress
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
 from sluss_schemas import membership
 

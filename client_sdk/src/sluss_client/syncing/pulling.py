@@ -17,12 +17,13 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import clock, notes, noticing, reading, sync_core
+from sluss_client import clock, reading
 from sluss_client.errors import Invalid, Offline
 from sluss_client.local import Local
-from sluss_client.noticing import Histories
 from sluss_client.replica import Received
-from sluss_client.sync_core import Tally
+from sluss_client.syncing import notes, noticing, sync_core
+from sluss_client.syncing.noticing import Histories
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
 from sluss_schemas import sync as wire
 from sluss_schemas.manifest import Head, read_manifest

@@ -18,11 +18,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from sluss_client import pushing, sync_core
 from sluss_client.errors import Invalid, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row
-from sluss_client.receipts import RECEIPTED, check_receipt
+from sluss_client.syncing import pushing, sync_core
+from sluss_client.syncing.receipts import RECEIPTED, check_receipt
 from sluss_client.transport import Transport
 from sluss_schemas import directory as d
 from sluss_schemas import membership

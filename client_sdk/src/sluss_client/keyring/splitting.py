@@ -18,9 +18,9 @@ from typing import Final
 import msgspec
 
 from sluss_client import crypto
+from sluss_client.keyring.rotation import made_by_member
 from sluss_client.keys import HeldEpoch
 from sluss_client.local import Local
-from sluss_client.rotation import made_by_member
 from sluss_schemas import directory as d
 from sluss_schemas import membership
 from sluss_schemas.agency import Audience, Device

@@ -14,12 +14,13 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import filing, notes, sync_core
+from sluss_client import filing
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
-from sluss_client.receipts import RECEIPTED, check_receipt
-from sluss_client.sync_core import Tally
+from sluss_client.syncing import notes, sync_core
+from sluss_client.syncing.receipts import RECEIPTED, check_receipt
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
 from sluss_schemas import forms
 from sluss_schemas import sync as wire

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from sluss_client import names
 from sluss_client.errors import Invalid, Refused
+from sluss_client.keyring import names
+from sluss_client.keyring.splitting import combine, is_split, open_share, seal_share
 from sluss_client.keys import HeldEpoch, matches, wrap_epoch
 from sluss_client.local import Local
-from sluss_client.splitting import combine, is_split, open_share, seal_share
 from sluss_client.transport import Transport
 from sluss_schemas import directory as d
 from sluss_schemas import membership

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from sluss_client import crypto, names
+from sluss_client import crypto
 from sluss_client.errors import Invalid
+from sluss_client.keyring import names
 from sluss_client.local import Local
 from sluss_schemas import directory as d
 from sluss_schemas.codec import decode, encode

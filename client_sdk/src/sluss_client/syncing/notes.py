@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from sluss_client.local import Local
-from sluss_client.noticing import AHEAD, CONTRADICTIONS, LARGEST, Feeds
 from sluss_client.outbox import Row
+from sluss_client.syncing.noticing import AHEAD, CONTRADICTIONS, LARGEST, Feeds
 from sluss_schemas import sync as wire
 from sluss_schemas.agency import Device, EpochKeys
 from sluss_schemas.codec import decode

@@ -15,8 +15,9 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import crypto, custody, names, roster, rotation, splitting
+from sluss_client import crypto
 from sluss_client.errors import Invalid, Refused
+from sluss_client.keyring import custody, names, roster, rotation, splitting
 from sluss_client.keys import open_epoch, wrap_epoch
 from sluss_client.local import Local
 from sluss_client.transport import Transport
