@@ -40,7 +40,7 @@ demo: $(RUN)
 	@$(PY) examples/one_night_at_the_square.py $(ARGS)
 
 test: $(TEST)
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
 soak: $(TEST)
 	@$(PY) -m pytest -m soak --hypothesis-profile=soak $(ARGS)

@@ -311,6 +311,20 @@ MUTANTS: Final = (
         ("test_old_keys.py::test_a_report_that_says_it_was_sealed_now_with_a_key_of_then_is_named",),
     ),
     Mutant(
+        "the recipient's key in force",
+        f"{CLIENT}/syncing/noticing.py",
+        "for keys, agency in ((opened.signer, opened.agency), (sealed_to, own)):",
+        "for keys, agency in ((opened.signer, opened.agency),):",
+        ("test_noticing.py::test_a_version_is_made_by_keys_that_were_in_force_in_its_directories",),
+    ),
+    Mutant(
+        "a grant's key out of force",
+        f"{CLIENT}/syncing/noticing.py",
+        "made = opened.signer if opened.granter is None else opened.granter",
+        "made = None if opened.granter is not None else opened.signer",
+        ("test_noticing.py::test_what_arrives_as_new_was_made_with_no_key_that_was_out_of_force_before[granter]",),
+    ),
+    Mutant(
         "keys out of force",
         f"{CLIENT}/syncing/noticing.py",
         "if closed_before is not None and _closed(keys, closed_before):",

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from sluss_client.syncing.noticing import Feeds, page_fault, twice
+from sluss_client.reading import Alarm, Opened
+from sluss_client.syncing.noticing import AHEAD, Feeds, Histories, check_when, page_fault, twice
 from sluss_schemas import sync as wire
+from sluss_schemas.agency import EpochKeys
+from sluss_schemas.disclosure import Grant
+from sluss_schemas.ids import Digest, ReportId
+from sluss_schemas.manifest import Head, directories_digest
+
+from tests.device.chain import Agency, quick
 
 FEED = b"f" * 16
 
@@ -139,3 +147,119 @@ def test_a_device_has_its_own_feed_and_its_audiences_at_its_scenes() -> None:
 
     assert [feed for feed in ours if not feeds.has(feed)] == []
     assert [feed for feed in others if feeds.has(feed)] == []
+
+
+# when a version was made
+
+
+@pytest.fixture
+def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
+    """An agency whose field audience has had two epochs."""
+    quick(monkeypatch)
+    agency = Agency(tmp_path)
+    member = agency.device("field")
+    agency.rotate("field", member)
+    agency.now += 100
+    agency.rotate("field", member)
+    yield agency
+    agency.close()
+
+
+def head(agency: Agency, seq: int) -> Head:
+    directory = agency.directory
+    return Head(directory.agency, seq, directory.hashes[seq])
+
+
+MADE: dict[str, tuple[int, int, bool, int, str | None]] = {
+    # signer's epoch, recipient's epoch, by a grant, entries before the last, what is wrong
+    "in the epoch in force": (2, 2, False, 0, None),
+    "long ago, in the epoch of then": (1, 1, False, 1, None),
+    "now, signed with a key of then": (1, 2, False, 0, "epoch_not_current"),
+    "now, sealed to a key of then": (2, 1, False, 0, "epoch_not_current"),
+    "long ago, signed with a key of now": (2, 1, False, 1, "epoch_not_current"),
+    "long ago, sealed to a key of now": (1, 2, False, 1, "epoch_not_current"),
+    "long ago, and given to whom there is now": (1, 2, True, 1, None),
+    "now, and given to whom there was then": (2, 1, True, 0, None),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_version_is_made_by_keys_that_were_in_force_in_its_directories(chain: Agency, name: str) -> None:
+    signer, recipient, granted, back, code = MADE[name]
+    epochs = chain.audience("field").epochs
+    heads = (head(chain, chain.directory.seq - back),)
+    version = opened(chain, heads, epochs[signer - 1], epochs[recipient - 1], granter=epochs[1] if granted else None)
+    histories = Histories(chain.locals[0].trust, (heads,), chain.now, restored=False)
+
+    assert fault(version, histories, None) == code
+
+
+@pytest.mark.parametrize("which", ["signer", "recipient", "granter"])
+def test_what_arrives_as_new_was_made_with_no_key_that_was_out_of_force_before(chain: Agency, which: str) -> None:
+    old, new = chain.audience("field").epochs
+    assert old.closed_at is not None
+    heads = (head(chain, chain.directory.seq - (1 if which != "granter" else 0)),)
+    given = {"signer": old, "recipient": old, "granter": None}
+    if which == "granter":
+        given = {"signer": new, "recipient": new, "granter": old}
+    version = opened(chain, heads, given["signer"], given["recipient"], granter=given["granter"])
+    histories = Histories(chain.locals[0].trust, (heads,), chain.now, restored=False)
+
+    assert fault(version, histories, None) is None
+    assert fault(version, histories, old.closed_at) is None
+    assert fault(version, histories, old.closed_at + 1) == "old_epoch"
+
+
+def test_heads_of_another_or_a_longer_history_are_told_apart(chain: Agency) -> None:
+    trust, now, last = chain.locals[0].trust, chain.now, chain.directory.seq
+    agency = chain.directory.agency
+    other = (Head(agency, last, bytes(32)),)
+    longer = (Head(agency, last + 1, bytes(32)),)
+    twice_named = (head(chain, last), head(chain, last - 1))
+
+    def code(heads: tuple[Head, ...], *, restored: bool = False) -> str | None:
+        histories = Histories(trust, (heads,), now, restored=restored)
+        return histories.contradiction(directories_digest(heads))
+
+    assert code((head(chain, last),)) is None
+    assert code(other) == "directory_fork"
+    assert code(longer) == "directory_withheld"
+    assert code(longer, restored=True) == AHEAD
+    assert code(other, restored=True) == "directory_fork"
+    with pytest.raises(Alarm, match="heads_missing"):
+        Histories(trust, (twice_named,), now, restored=False).heads(directories_digest(twice_named))
+
+
+def opened(
+    chain: Agency,
+    heads: tuple[Head, ...],
+    signer: EpochKeys | None,
+    recipient: EpochKeys | None,
+    *,
+    granter: EpochKeys | None,
+) -> Opened:
+    grant = None
+    if granter is not None:
+        grant = Grant(1, bytes(16), bytes(32), (0,), (bytes(16),), "L14", bytes(32), (), bytes(32), 0, None, bytes(32))
+    return Opened(
+        chain.directory.agency,
+        ReportId(bytes(16)),
+        Digest(bytes(32)),
+        version=1,
+        manifest=b"",
+        kind=1,
+        scene=1,
+        grant=grant,
+        directories=directories_digest(heads),
+        signer=signer,
+        recipient=recipient,
+        granter=granter,
+    )
+
+
+def fault(version: Opened, histories: Histories, closed_before: int | None) -> str | None:
+    try:
+        check_when(version, histories, version.agency, closed_before)
+    except Alarm as alarm:
+        return alarm.code
+    return None

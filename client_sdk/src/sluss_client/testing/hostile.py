@@ -166,7 +166,10 @@ class Hostile:
         return [
             one.answer
             for one in self.seen
-            if one.path == path and one.status == _OK and (not device or one.device == device)
+            if one.path == path
+            and one.status == _OK
+            and one.answer is not None
+            and (not device or one.device == device)
         ]
 
     def receipt(self, digest: bytes, outcome: wire.OutcomeCode, time: int, instance: bytes = bytes(16)) -> wire.Outcome:

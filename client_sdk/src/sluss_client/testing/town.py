@@ -71,6 +71,7 @@ class Town:
         self._scenes = tuple(scenes)
         self._devices: list[Device] = []
         self._before = os.environ.get(VARIABLE)
+        self._clock_name = ""
         self.folder = Path()
 
     @property
@@ -91,7 +92,7 @@ class Town:
         self.folder = Path(tempfile.mkdtemp(prefix="sluss-town-"))
         clock_file = self._clock_file or self.folder / "clock"
         self.clock.attach(clock_file)
-        os.environ[VARIABLE] = str(clock_file)
+        self._clock_name = os.environ[VARIABLE] = str(clock_file)
         try:
             if self._url is None:
                 between = None if self._hostile is None else await self._hostile.listen()
@@ -121,11 +122,17 @@ class Town:
             await self._hostile.close()
         if self.server is not None:
             await asyncio.to_thread(self.server.stop)
-        if self._before is None:
-            os.environ.pop(VARIABLE, None)
-        else:
-            os.environ[VARIABLE] = self._before
+        self._give_back_the_clock()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def _give_back_the_clock(self) -> None:
+        """Leave the variable as it was, unless another town has it by now or the one that had it is gone."""
+        if os.environ.get(VARIABLE) != self._clock_name:
+            return
+        if self._before is not None and Path(self._before).exists():
+            os.environ[VARIABLE] = self._before
+        else:
+            os.environ.pop(VARIABLE, None)
 
     async def _found(self) -> None:
         for agency in self._agencies:
