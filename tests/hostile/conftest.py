@@ -12,7 +12,7 @@ from sluss_client.testing import Town
 from tests.hostile.scene import AGENCIES, Scene
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def scene() -> AsyncIterator[Scene]:
     """Two agencies, a guard who files, a police officer who reads, and everything that ever passed between them."""
     async with Town(agencies=AGENCIES, hostile=True) as town:
