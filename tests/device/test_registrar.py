@@ -125,6 +125,30 @@ async def test_an_act_on_an_old_directory_conflicts_and_changes_nothing(shared: 
     assert "S-72" not in aliases
 
 
+async def test_a_newcomer_whose_approval_was_answered_by_nobody_is_in_once_and_the_code_is_used() -> None:
+    async with Town(agencies=("security",), hostile=True) as town:
+        founder = town.founders["security"]
+        code = await founder.registrar.invite(["field"], name="Anna")
+        keys = await announce(code)
+        with town.hostile.lying("/v1/directory", lambda _exchange: b"\xc1"), pytest.raises(Offline):
+            await founder.sync()
+        own = founder.local.trust.own
+        assert keys.kid not in own.devices
+
+        with pytest.raises(Invalid) as problem:
+            await Device.enrol(town.folder / "second.sluss", code, PASSPHRASE)
+        assert problem.value.code == "invite_used"
+        await founder.sync()
+
+        own = founder.local.trust.own
+        field = own.audience_for("field")
+        assert field is not None
+        assert keys.kid in field.members
+        assert len(own.persons) == 2
+        assert {one.name for one in founder.people()} == {None, "Anna"}
+        assert founder.local.alarms() == []
+
+
 async def test_roots_leave_the_device_when_they_are_in_the_safe(shared: Town) -> None:
     registrar = shared.founders["police"].registrar
     seeds = registrar.root_seeds()

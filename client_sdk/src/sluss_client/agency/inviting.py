@@ -133,15 +133,20 @@ def find(local: Local, enrolment: membership.Enrolment, now: int) -> Invite | No
     return invite
 
 
-def admit(local: Local, enrolment: membership.Enrolment, invite: Invite, pack: Pack) -> list[d.Body]:
-    """Return the entries that let a device in, with the person's history or as the pack says for newcomers."""
+def admit(local: Local, enrolment: membership.Enrolment, invite: Invite, pack: Pack, now: int) -> list[d.Body]:
+    """Return the entries that let a device in, with the person's history or as the pack says for newcomers.
+
+    Raises:
+        Invalid: `not_allowed` for somebody who is suspended, or whose last day has passed.
+
+    """
     own, kid = local.trust.own, kid_of(enrolment.sign_key)
     person = own.persons.get(PersonId(invite.person))
     functions = invite.functions if person is None else person.functions
     bodies: list[d.Body] = []
     if person is None:
         bodies.append(d.PersonAdd(invite.person, invite.alias, invite.functions, invite.scenes, None))
-    elif person.suspended:
+    elif not person.active(now):
         # Who has left since they were invited comes back only when a registrar says so.
         raise Invalid("not_allowed", "person")
     bodies.append(

@@ -9,14 +9,16 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from sluss_client.agency import inviting, lifecycle
-from sluss_client.agency.chain import Chain
+from sluss_client.agency.chain import Chain, send
 from sluss_client.agency.lifecycle import Change, Reason
+from sluss_client.crypto import SignKey
 from sluss_client.errors import Invalid, Refused
 from sluss_client.keyring import keyshare, roster, rotation, splitting
 from sluss_client.local import Local
@@ -25,6 +27,7 @@ from sluss_schemas import directory as d
 from sluss_schemas import membership
 from sluss_schemas.ids import FUNCTIONS, Function, PersonId
 from sluss_schemas.invitation import Code, write_code
+from sluss_schemas.replay import Directory
 
 _SPACE: Final = "registrar"
 _ROOT: Final = b"root"
@@ -79,13 +82,16 @@ class Registrar:
         """Announce an invitation of another device for somebody who is there, and return its code.
 
         Raises:
-            Invalid: `unknown_alias`, `out_of_range` for days; `not_allowed` while the person is suspended.
+            Invalid: `unknown_alias`, `out_of_range` for days; `not_allowed` while the person is suspended, or when
+                their last day has passed.
 
         """
-        person = lifecycle.person_of(self._local.trust.own, alias)
+        person, now = lifecycle.person_of(self._local.trust.own, alias), self._transport.now()
         if person.suspended:
             raise Invalid("not_allowed", "alias", "This person is suspended; resume them first.")
-        return await self._code(*inviting.promise_again(self._local, person, days, self._transport.now()))
+        if not person.active(now):
+            raise Invalid("not_allowed", "alias", lifecycle.OVER)
+        return await self._code(*inviting.promise_again(self._local, person, days, now))
 
     async def _code(self, invite_id: bytes, invite: inviting.Invite) -> str:
         await self._transport.post("/v1/invites", membership.Invitation(invite_id, invite.expires_at), type(None))
@@ -105,7 +111,7 @@ class Registrar:
             Invalid: `unknown_alias`, `last_registrar`.
 
         """
-        await self._act(lifecycle.leave, alias)
+        await self._act(lifecycle.leave, alias, self._transport.now())
 
     async def revoke(self, whom: str, reason: Reason) -> None:
         """Revoke one device: the one of an alias, or the one whose id begins so; effective at the next request.
@@ -114,15 +120,21 @@ class Registrar:
             Invalid: `unknown_alias`, `out_of_range` where several are meant, `last_registrar`.
 
         """
-        await self._act(lifecycle.revoke, whom, reason)
+        await self._act(lifecycle.revoke, whom, reason, self._transport.now())
 
     async def suspend(self, alias: str) -> None:
         """Take a person's rights away until `resume`; raises as `leave`."""
-        await self._act(lifecycle.suspend, alias)
+        await self._act(lifecycle.suspend, alias, self._transport.now())
 
     async def resume(self, alias: str) -> None:
-        """Give a suspended person's rights back; raises as `leave`."""
-        await self._act(lifecycle.resume, alias, self._local.trust.pack(self._transport.now()))
+        """Give a suspended person's rights back.
+
+        Raises:
+            Invalid: `unknown_alias`, `out_of_range` for somebody whose last day has passed.
+
+        """
+        now = self._transport.now()
+        await self._act(lifecycle.resume, alias, self._local.trust.pack(now), now)
 
     async def change(
         self,
@@ -135,17 +147,21 @@ class Registrar:
     ) -> None:
         """Change a person's functions, scenes or last day (Unix seconds); scenes take effect at once.
 
+        Who is suspended stays suspended.
+
         Raises:
-            Invalid: `unknown_alias`, `unknown_scene`, `unknown_code` for a function.
+            Invalid: `unknown_alias`, `unknown_scene`, `unknown_code` for a function, `last_registrar` for a last day
+                after which no registrar would be left.
 
         """
+        now = self._transport.now()
         to = Change(
             functions=None if functions is None else tuple(functions),
             scenes=self._numbers(scenes),
             all_scenes=all_scenes,
             valid_until=valid_until,
         )
-        await self._act(lifecycle.change, alias, to, self._local.trust.pack(self._transport.now()))
+        await self._act(lifecycle.change, alias, to, self._local.trust.pack(now), now)
 
     async def custodians(self, whom: Sequence[str]) -> None:
         """Name the three custodians, by alias or by the beginning of a device's id.
@@ -281,6 +297,9 @@ class Registrar:
 
     async def work(self) -> bool:
         """Let in who came with a valid code, end what is over, sign what members proposed; tell if anything changed."""
+        # The directory that was just pulled may have taken the right away.
+        if not self.present(self._local):
+            return False
         changed = await self._approve()
         over = lifecycle.expired(self._local.trust.own, self._transport.now())
         changed = await self._tried(self.append(over), b"expired") if over else changed
@@ -296,8 +315,8 @@ class Registrar:
         return changed
 
     async def _admit(self, enrolment: membership.Enrolment, invite: inviting.Invite) -> None:
-        pack = self._local.trust.pack(self._transport.now())
-        await self.append(inviting.admit(self._local, enrolment, invite, pack))
+        now = self._transport.now()
+        await self.append(inviting.admit(self._local, enrolment, invite, self._local.trust.pack(now), now))
         inviting.use(self._local, enrolment.invite, invite)
 
     async def _sign(self) -> bool:
@@ -337,30 +356,31 @@ class Registrar:
         forget_root(self._local)
 
 
-async def send(  # noqa: PLR0917  # an append's parts
-    local: Local,
-    transport: Transport,
-    chain: Chain,
-    wraps: tuple[membership.EpochSet, ...] = (),
-    shares: tuple[d.SealedShare, ...] = (),
-    roster: bytes | None = None,
-) -> None:
-    """Send the entries of a chain that goes on after the own one, and take them in."""
-    entries = tuple(chain.entries)
-    body = membership.DirectoryAppend(entries, wraps, shares, roster)
-    await transport.post("/v1/directory", body, membership.Appended)
-    local.extend(membership.Chain(local.config.agency, local.trust.own.seq + 1, entries))
-
-
 def keep_root(local: Local, root_seed: bytes, next_root_seed: bytes) -> None:
     """Keep root seeds until they have been printed."""
     local.store.put(_SPACE, _ROOT, root_seed + next_root_seed)
 
 
 def root_seeds(local: Local) -> tuple[bytes, bytes] | None:
-    """Return the root's and the next root's seeds while they are here; the first is empty after a rotation."""
+    """Return the root's and the next root's seeds while they are here; the first is empty after a rotation.
+
+    A next root that the directory does not commit to goes into no safe: its rotation was not stored, or not yet heard
+    of here.
+    """
+    seeds = kept_root(local)
+    own = local.trust.chains.get(local.trust.own_id)
+    return None if seeds is None or (own is not None and not commits(own, seeds[1])) else seeds
+
+
+def kept_root(local: Local) -> tuple[bytes, bytes] | None:
+    """Return the seeds that were kept, whether the directory commits to the next root or not."""
     both = local.store.get(_SPACE, _ROOT)
     return None if both is None else (both[:-32], both[-32:])
+
+
+def commits(own: Directory, seed: bytes) -> bool:
+    """Tell whether a directory commits to this next root."""
+    return hashlib.sha256(SignKey(seed).public).digest() == own.next_root
 
 
 def forget_root(local: Local) -> None:

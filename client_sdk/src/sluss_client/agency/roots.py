@@ -12,7 +12,7 @@ import hashlib
 
 from sluss_client import crypto
 from sluss_client.agency import lifecycle, registrar
-from sluss_client.agency.chain import Chain
+from sluss_client.agency.chain import Chain, send
 from sluss_client.crypto import SignKey
 from sluss_client.errors import Invalid
 from sluss_client.local import Local
@@ -42,21 +42,24 @@ class Roots:
         """Take the right away; raises as `add_registrar`, and `last_registrar`."""
         own = self._local.trust.own
         device = lifecycle.device_of(own, whom)
-        if own.registrars.keys() == {device.kid}:
-            raise Invalid("last_registrar", "alias")
+        lifecycle.leaves_a_registrar(own, {device.kid}, self._transport.now())
         await self._sign(self._root(root_seed), d.RegistrarRemove(device.kid))
 
     async def rotate(self, next_seed: bytes) -> None:
         """Replace the root by the key that it committed to; the key after it is kept here until it is printed.
 
+        Said again after an answer was lost, it changes nothing more.
+
         Raises:
             Invalid: `wrong_root_key` unless this is the next root key.
 
         """
-        key = SignKey(next_seed)
-        if hashlib.sha256(key.public).digest() != self._local.trust.own.next_root:
+        key, own = SignKey(next_seed), self._local.trust.own
+        waits = registrar.kept_root(self._local)
+        if key.public == own.root and waits is not None and not waits[0] and registrar.commits(own, waits[1]):
+            return
+        if not registrar.commits(own, next_seed):
             raise Invalid("wrong_root_key", "root_key")
-        waits = registrar.root_seeds(self._local)
         # One that waits since an answer was lost is the one that was committed to.
         following = crypto.random_key() if waits is None or waits[0] else waits[1]
         registrar.keep_root(self._local, b"", following)
@@ -71,4 +74,4 @@ class Roots:
     async def _sign(self, key: SignKey, body: d.Body) -> None:
         chain = Chain(self._local.trust.own.copy())
         chain.add(body, key, self._transport.now())
-        await registrar.send(self._local, self._transport, chain)
+        await send(self._local, self._transport, chain)

@@ -8,6 +8,7 @@ Refuses to write the root keys over a file.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -39,7 +40,7 @@ paper_option = click.option(
 root_key_option = click.option(
     "--root-key-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="A file with the key as it stands on its sheet; without it the key is asked for.",
+    help="A file with the key as it stands on its sheet; without it or SLUSS_ROOT_KEY it is asked for.",
 )
 
 
@@ -128,7 +129,7 @@ def _must_be_free(paper: Path | None) -> None:
 
 
 def asked_key(file: Path | None) -> bytes:
-    """Return a root key: from a file, or typed by a person.
+    """Return a root key: from a file, the environment, or typed by a person.
 
     Raises:
         UsageError: nobody is there to be asked, or the file cannot be read.
@@ -140,8 +141,11 @@ def asked_key(file: Path | None) -> bytes:
             return papers.read_key(file.read_text(encoding="ascii"))
         except (OSError, UnicodeDecodeError):
             raise click.UsageError("The file with the root key cannot be read.") from None
+    given = os.environ.get("SLUSS_ROOT_KEY", "")
+    if given:
+        return papers.read_key(given)
     if not sys.stdin.isatty():
-        raise click.UsageError("Give the root key with --root-key-file.")
+        raise click.UsageError("Give the root key with --root-key-file or in SLUSS_ROOT_KEY.")
     return papers.read_key(str(click.prompt("Root key, as it stands on its sheet", hide_input=True, err=True)))
 
 

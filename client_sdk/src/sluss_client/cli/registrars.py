@@ -120,7 +120,7 @@ def leave(alias: str, *, as_json: bool) -> None:
 def revoke(whom: str, reason: Reason, *, as_json: bool) -> None:
     """Revoke the device of ALIAS, or the one whose id begins with DEVICE; the server refuses it from now on."""
     _acting(lambda device: device.registrar.revoke(whom, reason))
-    say = f"The device of {whom} is revoked. A new one: `invite --for {whom}`."
+    say = f"The device of {whom} is revoked. For a new one: `invite --for ALIAS`."
     _done({"device": whom, "reason": reason}, say, as_json=as_json)
 
 
@@ -148,7 +148,7 @@ def resume(alias: str, *, as_json: bool) -> None:
 @scene_option
 @click.option("--all-scenes", is_flag=True, help="Every scene from now on.")
 @click.option("--until", type=day, help="The last day of service.")
-@click.option("--name", help="The person's name, which the own agency alone sees.")
+@click.option("--name", help="The person's name, which the own agency alone sees; an empty one removes it.")
 @common.with_json
 def change(  # noqa: PLR0917  # the command's options
     alias: str,
@@ -163,9 +163,11 @@ def change(  # noqa: PLR0917  # the command's options
     """Change what ALIAS does, where, until when, or their name; what is not said stays."""
     if scenes and all_scenes:
         raise click.UsageError("Give --scene or --all-scenes.")
+    if not (functions or scenes or all_scenes or until) and name is None:
+        raise click.UsageError("Say what is to change.")
 
     async def act(device: Device) -> None:
-        if name:
+        if name is not None:
             device.registrar.name(alias, name)
         if functions or scenes or all_scenes or until:
             await device.registrar.change(
