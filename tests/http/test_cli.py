@@ -42,6 +42,12 @@ UNSET: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_clock_of_a_town(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A town of other tests may still be open, and its clock would be a finding of the doctor."""
+    monkeypatch.delenv("SLUSS_TEST_CLOCK", raising=False)
+
+
 def test_a_partnership_of_all_five_is_founded(tmp_path: Path) -> None:
     done = run("found", "Testtown", "--json", folder=tmp_path / "data")
 

@@ -69,6 +69,12 @@ __all__ = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _no_clock_of_a_town(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A town of other tests may still be open, and its clock would be a finding of the doctor."""
+    monkeypatch.delenv("SLUSS_TEST_CLOCK", raising=False)
+
+
 @pytest.fixture
 async def town(databases: Databases) -> AsyncIterator[Town]:
     """As the town on a file, on a database of its own."""
