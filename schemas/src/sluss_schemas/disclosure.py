@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Final
 
+import msgspec
 from msgspec import Meta
 
 from sluss_schemas import signing
@@ -36,10 +37,25 @@ class Approval(Document, frozen=True, array_like=True, forbid_unknown_fields=Tru
     signature: Bytes64
 
 
+class Excerpt(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """That less than a section is disclosed: the digest of the ciphertext that stands in for it in this slot."""
+
+    slot: SlotNumber
+    digest: Bytes32
+
+
+class Section(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One encrypted section, or the excerpt that stands in for it."""
+
+    slot: SlotNumber
+    section: bytes
+
+
 class Grant(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What the group's signature covers; field order is the wire order.
 
-    `receivers` are KEM key ids; `sealed` is the digest of the seals and wraps that travel beside it.
+    `receivers` are KEM key ids; `sealed` is the digest of the seals and wraps that travel beside it; `basis` is the
+    record of the consent that it rests on; each approver's device signs `approval_message`.
     """
 
     format: U8
@@ -54,6 +70,8 @@ class Grant(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     not_before: UnixTime
     not_after: UnixTime | None
     sealed: Bytes32
+    basis: Id16 | None = None
+    excerpts: Annotated[tuple[Excerpt, ...], Meta(max_length=16)] = ()
     approvals: Annotated[tuple[Approval, ...], Meta(max_length=4)] = ()
 
 
@@ -84,6 +102,7 @@ class GrantItem(Document, frozen=True, array_like=True, forbid_unknown_fields=Tr
     decider: Annotated[bytes, Meta(max_length=8192)]
     reasons: Annotated[bytes, Meta(max_length=65_536)]
     recipients: Annotated[tuple[Sealed, ...], Meta(min_length=1, max_length=32)]
+    excerpts: Annotated[tuple[Section, ...], Meta(max_length=16)] = ()
 
 
 def read_grant(data: bytes) -> Grant:
@@ -100,12 +119,30 @@ def read_grant(data: bytes) -> Grant:
         raise Invalid("malformed", "grant.slots")
     if list(grant.receivers) != sorted(set(grant.receivers)):
         raise Invalid("malformed", "grant.receivers")
+    taken = [one.slot for one in grant.excerpts]
+    if taken != sorted(set(taken)) or not set(taken) <= set(grant.slots):
+        raise Invalid("malformed", "grant.excerpts")
     return grant
 
 
 def grant_digest(grant_bytes: bytes) -> Digest:
     """Return the digest of a grant."""
     return Digest(hashlib.sha256(signing.GRANT_LABEL + grant_bytes).digest())
+
+
+def approval_message(grant: Grant) -> bytes:
+    """Return what the device of each approver signs: the grant as it is before anybody has approved it."""
+    return signing.APPROVAL_LABEL + hashlib.sha256(encode(msgspec.structs.replace(grant, approvals=()))).digest()
+
+
+def excerpt_context(digest: bytes, grant_id: bytes, number: int) -> bytes:
+    """Return the context under which an excerpt is encrypted."""
+    return b"sluss/excerpt" + digest + grant_id + number.to_bytes(1, "big")
+
+
+def ended(digest: bytes, grant_id: bytes) -> bytes:
+    """Return how a `drop` names what a grant gave of a version: D and the grant's id, 48 bytes."""
+    return digest + grant_id
 
 
 def signature_message(grant_bytes: bytes) -> bytes:

@@ -22,6 +22,7 @@ DIRECTORY_LABEL: Final = b"sluss/directory"
 RECEIPT_LABEL: Final = b"sluss/receipt"
 ENROL_LABEL: Final = b"sluss/enrol"
 RECORD_LABEL: Final = b"sluss/record"
+APPROVAL_LABEL: Final = b"sluss/approval"
 
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64

@@ -16,8 +16,8 @@ import msgspec
 from msgspec import Meta
 
 from sluss_schemas.codec import Document
-from sluss_schemas.disclosure import GrantItem, Sealed, Wrap
-from sluss_schemas.manifest import U8, Bytes32, Bytes64, Head, SlotNumber, UnixTime
+from sluss_schemas.disclosure import GrantItem, Sealed, Section, Wrap
+from sluss_schemas.manifest import U8, Bytes32, Bytes64, Head, UnixTime
 
 MAX_PUSH_ITEMS: Final = 50
 MAX_PUSH_BYTES: Final = 1024 * 1024
@@ -28,13 +28,6 @@ MAX_CLOCK_SKEW_S: Final = 300
 
 
 # push
-
-
-class Section(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One encrypted section."""
-
-    slot: SlotNumber
-    section: bytes
 
 
 class Tier(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -144,6 +137,7 @@ class Op(StrEnum):
     DROP = "drop"
     ERASE = "erase"
     SKIP = "skip"
+    RECORD = "case"
 
 
 class GrantProof(msgspec.Struct, frozen=True, array_like=True):
@@ -171,13 +165,15 @@ class Put(msgspec.Struct, frozen=True, array_like=True):
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One entry of a feed.
 
-    `put` has its body; `drop` and `erase` carry D; `skip` carries the entry's salted commitment and nothing else.
+    `put` has its body; `drop` and `erase` carry D, and a `drop` of what a grant gave D and the grant's id; `skip`
+    carries the entry's salted commitment and nothing else; `case` carries a case record with its digest.
     """
 
     seq: int
     op: Op
     digest: bytes
     put: Put | None = None
+    record: bytes | None = None
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):

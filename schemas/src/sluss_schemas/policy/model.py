@@ -34,13 +34,24 @@ class Label(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Test(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A precondition that the person who decides must affirm, and what it asks."""
+    """A precondition that the person who decides must affirm, and what it asks; `written` ones need written reasons."""
 
     __test__ = False  # the test runner would otherwise take the name for a test class
 
     code: str
     en: str
     sv: str
+    written: bool = False
+
+
+class AgeLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An age below which a ground holds: the name of a parameter, and by which end of a plausible age it is judged.
+
+    A ground that permits needs the `oldest` below the limit, a duty that protects only the `youngest`.
+    """
+
+    parameter: str
+    by: Literal["oldest", "youngest"]
 
 
 class Code(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,6 +81,11 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         duty: whether the statute obliges instead of permitting.
         about_child: whether it is about somebody who may be under the pack's `child_age`.
         at_filing: whether the author may send when filing, without anybody's decision.
+        decides_case: the function that decides where the code stands among a cell's gateways; `decides` if not given.
+        age: the age limit of whom it is about; a grant ends on that birthday at the latest.
+        basis: what has to be in force besides, recorded by itself.
+        task_hours: the clock of a duty that its author has not answered; None where a decision is nobody's duty.
+        on_shift: whether receivers get what is about a person's danger only while on shift at the scene.
         approval: who must agree besides the one that decides.
         review_hours: within how many hours a decision must be looked at afterwards.
         lifts: at what precision situation and place follow a grant about a person.
@@ -93,6 +109,11 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     duty: bool = False
     about_child: bool = False
     at_filing: bool = False
+    decides_case: Function | None = None
+    age: AgeLimit | None = None
+    basis: Literal["none", "consent"] = "none"
+    task_hours: int | None = None
+    on_shift: bool = False
     approval: Literal["none", "supervisors", "legal_officer"] = "none"
     review_hours: int | None = None
     lifts: Lifts = "none"

@@ -139,6 +139,10 @@ class Writes:
                 one.item.signature,
                 one.item.decider,
                 one.item.reasons,
+                one.grant.not_before,
+                one.grant.not_after,
+                one.grant.basis,
+                encode(one.item.excerpts) if one.item.excerpts else None,
             )
         )
         self._leaf(one.agency, "disclose", one.digest, one.grant.digest, one.at)
@@ -160,6 +164,7 @@ class Writes:
                 one.at,
                 one.signed.record,
                 one.signed.signature,
+                one.digest,
             )
         )
         self._leaf(one.agency, kind, one.record.digest, one.digest, one.at)

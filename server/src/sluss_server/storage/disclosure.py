@@ -30,6 +30,11 @@ class GrantRow(NamedTuple):
     signature: bytes
     decider: bytes
     reasons: bytes
+    not_before: int
+    not_after: int | None
+    basis: bytes | None
+    excerpts: bytes | None
+    ended_at: int | None = None
 
 
 class RecordRow(NamedTuple):
@@ -44,6 +49,10 @@ class RecordRow(NamedTuple):
     received_at: int
     record: bytes
     signature: bytes
+    record_digest: bytes | None
+    follows: bytes | None = None
+    code: str = ""
+    until: int | None = None
 
 
 _known_grants: Final = select(grants.c.agency, grants.c.grant_id).where(

@@ -245,7 +245,7 @@ feed_heads: Final = Table(
 )
 
 # A `put` carries the seal and wraps of its one recipient, so that a delivery is one index scan.
-# `via` says why the recipient holds it: 0 a base seal, 1 a grant, 2 a supervisor's record.
+# `via` says why the recipient holds it: 0 a base seal, 1 a grant, 2 a supervisor's record; 3 is a case record itself.
 # `ended` says that a later `drop` of this feed took it back, so that nobody who comes later is given it.
 feed_entries: Final = Table(
     "feed_entries",
@@ -280,6 +280,32 @@ grants: Final = Table(
     _bytes("signature"),
     _bytes("decider"),
     _bytes("reasons"),
+    _number("not_before"),
+    _number("not_after", nullable=True),
+    _bytes("basis", nullable=True),
+    _bytes("excerpts", nullable=True),
+    _number("ended_at", nullable=True),
+    Index("grants_by_version", "partnership_id", "digest"),
+    Index("grants_by_basis", "partnership_id", "agency", "basis"),
+    Index("grants_by_end", "partnership_id", "not_after"),
+)
+
+# Entries whose grant has yet to begin: they go into their feeds when `due_at` has come, and have no number until then.
+pending_entries: Final = Table(
+    "pending_entries",
+    metadata,
+    _key("partnership_id"),
+    _key("feed"),
+    _key("grant_id"),
+    _bytes("agency"),
+    _bytes("digest"),
+    _bytes("recipient"),
+    _text("gateway", 8),
+    _number("due_at"),
+    _number("not_after", nullable=True),
+    _bytes("seal"),
+    _bytes("wraps"),
+    Index("pending_entries_by_time", "partnership_id", "due_at"),
 )
 
 records: Final = Table(
@@ -294,6 +320,13 @@ records: Final = Table(
     _number("received_at"),
     _bytes("record"),
     _bytes("signature"),
+    _bytes("record_digest", nullable=True),
+    _bytes("follows", nullable=True),
+    _text("code", 40),
+    _number("until", nullable=True),
+    Index("records_by_digest", "partnership_id", "record_digest"),
+    Index("records_by_kind", "partnership_id", "agency", "kind", "until"),
+    Index("records_that_follow", "partnership_id", "follows"),
 )
 
 ledger_heads: Final = Table(
