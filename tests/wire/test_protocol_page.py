@@ -11,6 +11,7 @@ import pytest
 from sluss_schemas import directory, disclosure, manifest, sync
 from sluss_schemas.directory import BODIES, EntryKind
 from sluss_schemas.ids import COMPARTMENTS
+from sluss_schemas.records import RULES, CaseKind
 from sluss_schemas.sync import Op, OutcomeCode
 from sluss_server.services import rationing
 
@@ -71,6 +72,16 @@ def test_a_field_may_be_left_out_exactly_where_the_page_says_so(name: str) -> No
     assert told == (set(optional) if name in asked else set())
 
 
+def test_every_kind_of_case_record_stands_in_the_page_with_its_rule() -> None:
+    table = {row[0].strip("`"): row[2:] for row in cells(section("`Case`")) if len(row) == 6}
+
+    assert list(table) == [str(kind) for kind in CaseKind]
+    for kind, rule in RULES.items():
+        own = "own supervisors" if rule.to == ("supervisors",) else "own"
+        to = f"{own}, others" if rule.across else own
+        assert table[kind] == [", ".join(rule.files), to, ", ".join(rule.follows), ", ".join(rule.codes)]
+
+
 def test_every_kind_of_entry_stands_in_the_page_with_its_number_and_its_body() -> None:
     table = [row for row in cells(section("Following a chain")) if len(row) == 4]
 
@@ -126,7 +137,7 @@ def test_every_label_of_the_page_is_used_by_the_second_implementation_or_seals_t
         ("`past` has up to {} receipts", sync.MAX_PUSH_ITEMS),
         ("is rationed to {} things at once", rationing.AT_ONCE),
         ("things at once and {} an hour", rationing.AN_HOUR),
-        ("`L01` to `L22`, or `{}` for a release", disclosure.BASE_RELEASE),
+        ("a ground of the pack, or `{}` for a release", disclosure.BASE_RELEASE),
         ("the compartments in their order are {} |", ", ".join(COMPARTMENTS)),
     ],
 )

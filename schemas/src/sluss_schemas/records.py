@@ -12,10 +12,10 @@ Source: docs/protocol.md section 4.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-import msgspec
 from msgspec import Meta
 
 from sluss_schemas import signing
@@ -141,7 +141,8 @@ class ShiftTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=T
     scene: Annotated[int, Meta(ge=1, le=65_535)]
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
     """What holds for one kind of case record.
 
     Attributes:
