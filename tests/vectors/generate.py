@@ -170,6 +170,7 @@ def _values() -> Json:
         "splits": values.splits(),
         "shares": values.shares(),
         "rosters": values.rosters(),
+        "case_records": values.case_records(),
         "proposals": values.proposals(),
         "messages": values.messages(),
         "codes": values.codes(),

@@ -68,7 +68,7 @@ def items(sealing: filing.Sealing) -> dict[bytes, r.Put]:
     assert wire.read(manifest)[9] == r.directories_digest(tuple(tuple(head) for head in heads))
     assert heads == sorted(heads)
     given: list[tuple[Any, tuple[bytes, bytes] | None]] = [(sealed, None) for sealed in recipients]
-    for grant, proof, _, _, sealed in grants:
+    for grant, proof, _, _, sealed, _ in grants:
         assert wire.read(grant)[11] == p.sha256(wire.write(sealed))
         given += [(one, (grant, proof)) for one in sealed]
     found = {}

@@ -16,7 +16,7 @@ from sluss_client.crypto import CannotOpen, KemKey, SignKey
 from sluss_client.keyring import rotation, splitting
 from sluss_client.reading import Alarm
 from sluss_schemas import directory as d
-from sluss_schemas import forms, invitation, manifest, membership, records, signing
+from sluss_schemas import disclosure, forms, invitation, manifest, membership, records, signing
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import (
     COMPARTMENTS,
@@ -459,6 +459,41 @@ def test_a_records_tag_says_which_it_is() -> None:
     assert (open_.task, open_.reason) == (None, b"reason")
     assert isinstance(countersign, records.Countersign)
     assert countersign.digest == open_.digest
+
+
+def test_an_approval_is_over_the_grant_as_it_was_before_anybody_approved() -> None:
+    row = MESSAGES["approval"]
+    grant = disclosure.read_grant(unhex(row["grant"]))
+
+    signing.verify(unhex(row["public"]), unhex(row["out"]), disclosure.approval_message(grant))
+    assert len(grant.approvals) == 1
+
+
+def case_of(document: bytes, seed: bytes) -> bytes:
+    """Return what a case record says to one of the two that it is sealed to, as the product opens it."""
+    record, key = records.read_record(document), KemKey(seed)
+    assert isinstance(record, records.Case)
+    seal = next(one for one in record.seals if one.kid == kid_of(key.public))
+    secret = key.open(seal.seal, records.seal_info(record.record, seal.kid))
+    return crypto.decrypt_section(secret, records.body_context(record.record), record.body)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_case_record_opens_for_everybody_whom_it_is_sealed_to(number: int) -> None:
+    row = VALUES["case_records"]
+
+    assert case_of(unhex(row["record"]), unhex(row["kem_seeds"][number])).hex() == row["plaintext"]
+    record = records.read_record(unhex(row["record"]))
+    assert isinstance(record, records.Case)
+    assert record.kind is records.CaseKind.CONSENT
+    assert decode(records.ConsentTerms, record.terms).slots == (4, 6)
+
+
+@pytest.mark.parametrize("name", sorted(VALUES["case_records"]["bad"]))
+def test_a_case_record_with_one_thing_wrong_does_not_open(name: str) -> None:
+    row = VALUES["case_records"]
+    with pytest.raises(CannotOpen):
+        case_of(unhex(row["bad"][name]), unhex(row["kem_seeds"][0]))
 
 
 @pytest.mark.parametrize("row", VALUES["codes"]["good"])

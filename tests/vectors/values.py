@@ -228,6 +228,37 @@ def sections() -> list[dict[str, Any]]:
     return found
 
 
+def case_records() -> dict[str, Any]:
+    """Return a case record that is sealed to an epoch and to a device, and some that open for neither."""
+    record, key, salt = _draw("case", 16), _draw("case key"), _draw("case salt", 24)
+    group, text = Group(secret=SECRET), wire.write(["The person said so by telephone.", 3])
+    publics = (group.kem_public, p.kem_public(DEVICE_SEED))
+
+    def document(named: bytes = record, sealed: bytes = record, body: bytes = record) -> bytes:
+        seals = [
+            [
+                p.kid(public),
+                p.hpke_seal(public, b"sluss/record/seal" + sealed + p.kid(public), key, _draw("case seal", 64)),
+            ]
+            for public in publics
+        ]
+        body_ = p.encrypt(key, b"sluss/record/body" + body, p.pad(text), salt)
+        head = ["case", named, "consent", DEVICE, world.NOW, _draw("D"), None, "given", world.NOW + 3600]
+        terms = wire.write([[AGENCY], [4, 6], world.NOW])
+        return wire.write([*head, terms, sorted(seals), body_])
+
+    return {
+        "record": document().hex(),
+        "kem_seeds": [group.kem_seed.hex(), DEVICE_SEED.hex()],
+        "plaintext": text.hex(),
+        "bad": {
+            "seals_of_another": document(sealed=bytes(16)).hex(),
+            "body_of_another": document(body=bytes(16)).hex(),
+            "another_name": document(named=bytes(16)).hex(),
+        },
+    }
+
+
 def messages() -> dict[str, Any]:
     """Return what is hashed, committed to and signed, by name: the inputs and the output."""
     digest, salt, secret = _draw("D"), _draw("salt"), _draw("A")
@@ -237,6 +268,20 @@ def messages() -> dict[str, Any]:
     receipt = wire.write([1, digest, "created", _draw("instance", 16), world.NOW])
     named = [_draw("record", 16), digest, DEVICE, world.NOW]
     open_, countersign = wire.write(["open", *named, None, b"reason"]), wire.write(["countersign", *named])
+    grant = [
+        1,
+        invite,
+        digest,
+        [4],
+        [DEVICE],
+        "L09",
+        bytes(32),
+        [["balanced", True]],
+        bytes(32),
+        world.NOW,
+        world.NOW + 9,
+    ]
+    grant += [bytes(32), None, []]
     entries = [wire.write([1, number, bytes(32), 15, [digest], world.NOW]) for number in range(2)]
     heads = [(_draw("agency b", 16), 7, _draw("head b")), (_draw("agency a", 16), 2**40, _draw("head a"))]
     return {
@@ -281,6 +326,11 @@ def messages() -> dict[str, Any]:
             }
             for record in (open_, countersign)
         ],
+        "approval": {
+            "public": p.sign_public(key).hex(),
+            "grant": wire.write([*grant, [[DEVICE, bytes(64)]]]).hex(),
+            "out": p.sign(key, b"sluss/approval" + p.sha256(wire.write([*grant, []]))).hex(),
+        },
         "wrap": {
             "secret": secret.hex(),
             "digest": digest.hex(),

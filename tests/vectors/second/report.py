@@ -60,11 +60,16 @@ class Person:
 
 @dataclass(frozen=True, kw_only=True)
 class GrantDraft:
-    """A grant to one receiver; `edit` changes its array before it is signed, `signer` signs instead of the group."""
+    """A grant to one receiver; `edit` changes its array before it is signed, `signer` signs instead of the group.
+
+    `excerpts` are plaintexts that stand in for sections, by slot; `lasts` is for how many seconds it is in force.
+    """
 
     gateway: str
     slots: tuple[int, ...]
     tests: tuple[str, ...] = ()
+    excerpts: Mapping[int, bytes] = field(default_factory=dict)
+    lasts: int | None = None
     edit: Callable[[list[Any]], None] = lambda _: None
     signer: bytes | None = None
 
@@ -151,6 +156,10 @@ def section_context(report_id: bytes, author_ref: bytes, version: int, slot: int
     return b"sluss/section" + report_id + author_ref + version.to_bytes(4, "big") + bytes([slot])
 
 
+def excerpt_context(digest: bytes, grant_id: bytes, slot: int) -> bytes:
+    return b"sluss/excerpt" + digest + grant_id + bytes([slot])
+
+
 def commitment(secret: bytes, bitmap: int) -> bytes:
     return p.sha256(b"sluss/aud", secret, bitmap.to_bytes(2, "big"))
 
@@ -194,6 +203,9 @@ def make(draft: Draft) -> Put:
     signature = p.sign(draft.signer or draft.group.sign_seed, b"sluss/sig" + digest)
 
     grant_id = draw("grant id", 16) if draft.grant else NO_GRANT
+    for slot, plaintext in (draft.grant.excerpts if draft.grant else {}).items():
+        keys[slot], excerpt_salt = draw(f"excerpt key {slot}"), draw(f"excerpt salt {slot}", 24)
+        sections[slot] = p.encrypt(keys[slot], excerpt_context(digest, grant_id, slot), p.pad(plaintext), excerpt_salt)
     secret = draw("grant secret") if draft.grant else secrets[draft.reader]
     granted = sum(1 << slot for slot in draft.grant.slots) if draft.grant else draft.readers[draft.reader]
     bits = granted if draft.bits is None else draft.bits
@@ -236,8 +248,10 @@ def _grant(draft: Draft, grant: GrantDraft, put: Put, grant_id: bytes, digest: b
     receiver = p.kid(draft.reader)
     sealed = [[receiver, put.seal, [[slot, wrap] for slot, wrap in put.wraps.items()]]]
     array: list[Any] = [1, grant_id, digest, list(grant.slots), [receiver], grant.gateway, draft.pack]
-    array += [[[test, True] for test in grant.tests], p.sha256(b""), draft.time, None]
-    array += [p.sha256(wire.write(sealed)), []]
+    until = None if grant.lasts is None else draft.recorded_at + grant.lasts
+    array += [[[test, True] for test in grant.tests], p.sha256(b""), draft.recorded_at, until]
+    array += [p.sha256(wire.write(sealed)), None]
+    array += [[[slot, p.sha256(put.sections[slot])] for slot in sorted(grant.excerpts)], []]
     grant.edit(array)
     encoded = wire.write(array)
     signature = p.sign(grant.signer or draft.group.sign_seed, b"sluss/sig" + p.sha256(b"sluss/grant", encoded))
@@ -264,13 +278,14 @@ def open_put(put: Put, kem_seed: bytes, signer: bytes) -> Opened:
     assert manifest[:2] == [1, 2]
     assert manifest[10] == p.kid(signer)
     p.verify(signer, put.signature, b"sluss/sig" + digest)
-    receiver, grant_id = p.kid(p.kem_public(kem_seed)), NO_GRANT
+    receiver, grant_id, excerpts = p.kid(p.kem_public(kem_seed)), NO_GRANT, dict[int, bytes]()
     if put.grant is not None:
         p.verify(signer, put.grant[1], b"sluss/sig" + p.sha256(b"sluss/grant", put.grant[0]))
         grant = wire.read(put.grant[0])
         grant_id = grant[1]
         assert grant[2] == digest
         assert receiver in grant[4]
+        excerpts = dict(grant[13])
     message = p.hpke_open(kem_seed, b"sluss/seal" + digest + receiver + grant_id, put.seal or b"")
     secret, bitmap = message[:32], int.from_bytes(message[32:], "big")
     if put.grant is None:
@@ -278,8 +293,10 @@ def open_put(put: Put, kem_seed: bytes, signer: bytes) -> Opened:
     sections = {}
     for slot in (slot for slot in range(SLOTS) if bitmap >> slot & 1):
         key = p.unwrap(secret, b"sluss/wrap" + digest + bytes([slot]) + grant_id, put.wraps[slot])
-        assert p.sha256(put.sections[slot]) == manifest[14][slot]
+        assert p.sha256(put.sections[slot]) == excerpts.get(slot, manifest[14][slot])
         context = section_context(manifest[4], manifest[11], manifest[5], slot)
+        if slot in excerpts:
+            context = excerpt_context(digest, grant_id, slot)
         sections[slot] = p.unpad(p.decrypt(key, context, put.sections[slot]))
     for number, tier in enumerate(put.tiers):
         assert tier is None or p.sha256(*tier) == manifest[15][number]
