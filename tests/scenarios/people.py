@@ -12,6 +12,8 @@ from sluss_client.report import Report
 from sluss_client.testing import Town
 from sluss_schemas.ids import ReportId
 
+from tests.secrecy.canaries import decrypted
+
 CENTRAL: Final = "central-square"
 SUBURBAN: Final = "suburban-square"
 KALLE: Final = forms.Person(name="Kalle", role="suspect", age_min=30, age_max=40)
@@ -99,3 +101,22 @@ def find(device: Device, report_id: ReportId) -> Report | None:
 def held(device: Device, report_id: ReportId) -> list[int]:
     """Return the versions of a row that a device holds unopened."""
     return [row.version for row in device.held() if row.report_id == report_id]
+
+
+def sight(device: Device, report_id: ReportId) -> str:
+    """Return what a device can read of a report: its open parts, a brief with a tilde; nothing if it has none."""
+    report = find(device, report_id)
+    if report is None:
+        return ""
+    return " ".join(part + "~" * (report.form_of(part) == "brief") for part in report.readable)
+
+
+def sights(square: People, report_id: ReportId) -> dict[str, str]:
+    """Return what everybody who has a report can read of it."""
+    seen = {name: sight(device, report_id) for name, device in square.everybody.items()}
+    return {name: parts for name, parts in seen.items() if parts}
+
+
+def holders(square: People, report_id: ReportId) -> set[str]:
+    """Return on whose device anything at all names a report, also where it is not shown."""
+    return {name for name, device in square.everybody.items() if bytes(report_id) in decrypted(device.local.store)}

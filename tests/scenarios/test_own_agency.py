@@ -114,7 +114,8 @@ async def test_of_a_threat_colleagues_get_the_warning_and_case_staff_the_file(sq
             subject=[forms.Person(name="Kalle")],
             safety=["armed_knife"],
             case_staff=[square.other_worker.person_id],
-        )
+        ),
+        confirm_text=True,
     )
     await square.sync()
     assert square.third_worker.get(filed.id).readable == ("situation", "safety")

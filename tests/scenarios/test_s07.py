@@ -1,0 +1,47 @@
+"""S07: the event of S06 on 10 January 2026, when guards are not yet among those who have to report a concern."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from sluss_client import forms
+from sluss_client.errors import NotFound
+from sluss_client.testing import Town
+from sluss_client.testing.clock import Clock
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+EVENING = datetime(2026, 1, 10, 21, tzinfo=UTC)
+CHILD = forms.Person(role="involved", age_band="15-17")
+
+
+async def test_the_form_recommends_and_the_guard_chooses_by_the_law_of_the_day() -> None:
+    async with Town(clock=Clock(EVENING)) as town:
+        guard, police = await town.device("security"), await town.device("police")
+        reception = await town.device("social_services", "reception")
+        pack = guard.local.trust.pack(int(EVENING.timestamp()))
+        assert pack.id == "SE-2025-12-01"
+        assert guard.local.trust.pack(int(datetime(2026, 1, 15, tzinfo=UTC).timestamp())).id == "SE-2026-01-15"
+        seen = forms.OrderIncident(
+            scene=town.scenes[0],
+            observed_at=town.clock.now(),
+            sub_kind="threat",
+            severity=2,
+            situation="Two young people were threatened.",
+            subject=[CHILD],
+        )
+        assert guard.recommended(seen) == ["L19"]
+
+        silent = guard.file(seen, duties={"L14": "send"})
+        told = guard.file(seen, duties={"L14": "send", "L19": "send"})
+        # No duty is open, so nothing is overdue and no supervisor is alarmed.
+        assert guard.duties() == []
+        for device in (guard, police, reception):
+            await device.sync()
+
+        assert police.get(silent.id).subject == police.get(told.id).subject == [CHILD]
+        assert reception.get(told.id).subject == [CHILD]
+        with pytest.raises(NotFound):
+            reception.get(silent.id)
