@@ -30,5 +30,6 @@ async def square() -> AsyncIterator[People]:
             other_boss=await town.device("social_services", "supervisors"),
             reception=await town.device("social_services", "reception"),
             official=await town.device("municipality"),
+            municipal_boss=await town.device("municipality", "supervisors"),
             nurse=await town.device("health"),
         )

@@ -38,6 +38,7 @@ class People:
     other_boss: Device
     reception: Device
     official: Device
+    municipal_boss: Device
     nurse: Device
 
     @property

@@ -11,10 +11,12 @@ from sluss_client.errors import NotFound
 from sluss_client.testing import Town
 from sluss_client.testing.clock import Clock
 
+from tests.scenarios.people import CENTRAL
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 EVENING = datetime(2026, 1, 10, 21, tzinfo=UTC)
-CHILD = forms.Person(role="involved", age_band="15-17")
+CHILD = forms.Person(role="child", age_min=13, age_max=14)
 
 
 async def test_the_form_recommends_and_the_guard_chooses_by_the_law_of_the_day() -> None:
@@ -25,7 +27,7 @@ async def test_the_form_recommends_and_the_guard_chooses_by_the_law_of_the_day()
         assert pack.id == "SE-2025-12-01"
         assert guard.local.trust.pack(int(datetime(2026, 1, 15, tzinfo=UTC).timestamp())).id == "SE-2026-01-15"
         seen = forms.OrderIncident(
-            scene=town.scenes[0],
+            scene=CENTRAL,
             observed_at=town.clock.now(),
             sub_kind="threat",
             severity=2,
