@@ -30,7 +30,7 @@ from sluss_schemas.policy import (
     readers,
     slots,
 )
-from sluss_schemas.policy.answers import Ground
+from sluss_schemas.policy.answers import AgreedCell, Ground
 
 from tests.policy.table import PACK_BYTES, edited, shipped, with_cells
 
@@ -320,8 +320,10 @@ def test_the_steps_are_taken_in_order(
 
 
 def test_every_ground_of_a_decision_has_a_row_above_or_a_case_of_its_own() -> None:
-    reached = {row[6] for row in ORDER} | {"own", "held"}
+    reached = {row[6] for row in ORDER} | {"own", "held", "agreement"}
     assert reached == set(get_args(Ground))
+    agreed = Receiver("SOC", "field", own=False, agreed=(AgreedCell(13, "SIT", "SOC", "R"),))
+    assert open_to(shipped(), 13, "POL", agreed, "SIT").ground == "agreement"
     own = open_to(shipped(), 1, "SEC", Receiver("SEC", "field", own=True), "SUB")
     held = open_to(shipped(), 1, "SEC", Receiver("SEC", "supervisors", own=True), "SUB")
     assert (own.ground, held.ground) == ("own", "held")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import date
 
-from sluss_schemas.ids import Column, Compartment, Sector
-from sluss_schemas.policy import PackRefused, cells
-from sluss_schemas.policy.explain import explain
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sluss_schemas.ids import SECTORS, Column, Compartment, Function, Sector
+from sluss_schemas.policy import PackRefused, Receiver, at, builtin, cells
+from sluss_schemas.policy.explain import Way, explain, told
+from sluss_schemas.policy.readers import Language
 
 from tests.policy.table import shipped, stated
 
@@ -67,3 +72,68 @@ def test_the_table_of_cells_is_complete_and_says_what_the_pack_says() -> None:
     assert len(rows) == 4464
     assert rows[0]._fields == ("kind", "owner", "compartment", "audience", "code")
     assert {f"{row.kind}.{row.owner}.{row.compartment}.{row.audience}": row.code for row in rows} == stated()
+
+
+LANGUAGES: tuple[Language, ...] = ("en", "sv")
+POLICE = Receiver("POL", "field", own=False)
+END = 1_770_152_400
+"""Ten in the evening of 3 February 2026 in Stockholm."""
+
+
+def test_what_is_open_by_itself_names_its_rule_its_pack_and_the_first_day_of_it() -> None:
+    en, sv = (told(shipped(), 1, "SEC", POLICE, "SIT", lang=lang) for lang in LANGUAGES)
+    assert (en.form, en.ground, en.chain, en.ends) == ("full", "automatic", (), None)
+    assert en.sentences[0].startswith("The police may read the situation in full.")
+    assert en.sentences[1] == (
+        f"Rule K01.SEC.SIT.POL of the pack SE-2026-01-15, in force from 2026-01-15 ({'; '.join(en.law)})."
+    )
+    assert sv.sentences[1].startswith("Regel K01.SEC.SIT.POL i paketet SE-2026-01-15, som gäller från 2026-01-15 (")
+    assert len(en.sentences) == len(sv.sentences) == 2
+
+
+def test_what_a_grant_opened_names_the_ground_its_statute_and_its_end() -> None:
+    everything = (1 << 16) - 1
+    ways = [Way("L14", everything, END)]
+    before, after = (told(shipped(), 1, "SEC", POLICE, "SUB", ways=some) for some in ([], ways))
+    assert (before.form, before.ground) == (None, "default_deny")
+    assert "There is a duty to tell: guard informs police." in before.sentences[0]
+    assert (after.form, after.ground, after.ends) == ("full", "duty", END)
+    assert after.sentences[0] == (
+        "The police may read who it is about in full, because the duty was answered: guard informs police (LOV 14 §; LOV 13 §)."
+    )
+    assert after.sentences[-1] == "It ends 2026-02-03 22:00 at the latest."
+    assert [(link.code, link.law) for link in after.chain] == [("L14", ("LOV 14 §", "LOV 13 §"))]
+    assert told(shipped(), 1, "SEC", POLICE, "SUB", ways=[Way("L14", everything), *ways]).ends is None
+
+
+def test_an_embargo_and_a_row_that_is_held_back_say_so() -> None:
+    held = told(shipped(), 1, "SEC", Receiver("SEC", "supervisors", own=True), "SUB")
+    assert held.sentences[0].startswith("The own supervisors may open who it is about for a task or a stated reason")
+    kept = told(shipped(), 1, "SEC", POLICE, "SIT", embargo=True)
+    assert (kept.form, kept.sentences[0]) == (
+        None,
+        "Until the report is released nobody outside the own agency reads the situation.",
+    )
+
+
+def test_a_day_before_has_the_law_of_that_day() -> None:
+    older = at(builtin(), date(2026, 1, 10))
+    found = told(older, 7, "SEC", Receiver("SOC", "reception", own=False), "SUB")
+    assert (found.pack, found.valid_from) == ("SE-2025-12-01", "2025-12-01")
+    assert "There is a duty" not in found.sentences[0]
+
+
+@settings(max_examples=80)
+@given(st.sampled_from(sorted(shipped().cells)), st.integers(0, 0xFFFF), st.sampled_from(LANGUAGES))
+def test_every_part_of_every_report_can_be_told_to_everybody(
+    key: tuple[int, Sector, Compartment, Column], slots: int, lang: Language
+) -> None:
+    kind, owner, compartment, column = key
+    sector: Sector = column if column in SECTORS else owner  # type: ignore[assignment]  # one of the sectors
+    function: Function = "supervisors" if column in {"SUP", "SUPX"} else "field"
+    receiver = Receiver(sector, function, own=sector == owner)
+    ways = [Way(code, slots) for code in shipped().gateways]
+    found = told(shipped(), kind, owner, receiver, compartment, ways=ways, lang=lang)
+    assert (found.form is None) == (found.ground in {"not_collected", "hard_deny", "held", "default_deny"})
+    assert all("{" not in sentence for sentence in found.sentences)
+    assert all(link.code in found.sentences[0] or link.name in found.sentences[0] for link in found.chain[:1])

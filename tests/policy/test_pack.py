@@ -41,10 +41,9 @@ def test_the_parameters_are_the_pages() -> None:
     set_ = shipped().parameters
     assert (set_.under21_age, set_.child_age, set_.criminal_age, set_.consent_age) == (21, 18, 15, 15)
     assert (set_.min_penalty_months, set_.min_penalty_months_attempt) == (6, 12)
-    assert (set_.safety_ttl_h, set_.breakglass_ttl_h) == (72, 12)
     assert (set_.lease_gateway_h, set_.lease_across_h, set_.lease_within_h) == (12, 72, 14 * 24)
-    assert (set_.k, set_.k_sensitive, set_.outreach_delay_days, set_.soc_15a) == (5, 10, 7, False)
-    assert set_.guards_mandated_reporter_from == date(2026, 1, 15)
+    assert (set_.k, set_.k_sensitive, set_.outreach_delay_days) == (5, 10, 7)
+    assert (set_.crime_threshold, set_.guardian_below) == ("months", 18)
     assert set_.history == {"field": "full", "supervisors": "full", "reception": "full"}
     assert (set_.retention_sealed_own_days, set_.quarantine_closed_epoch_days) == (35, 14)
 
@@ -143,6 +142,19 @@ def test_the_catalogue_has_every_ground_with_tests_and_labels() -> None:
     assert ground["L11"].approval == "none"
     assert (ground["L11"].receiver_function, ground["L11"].receiver_fallback) == ("reception", "supervisors")
     assert (ground["L17"].max_hours, ground["L02"].max_hours) == (12, 72)
+    assert {code: ground[code].task_hours for code in ("L11", "L12", "L13", "L14")} == {
+        "L11": 24,
+        "L12": 168,
+        "L13": 168,
+        "L14": 24,
+    }
+    assert {code: (each.age.parameter, each.age.by) for code, each in ground.items() if each.age} == {
+        "L03": ("under21_age", "oldest"),
+        "L04": ("child_age", "youngest"),
+        "L11": ("child_age", "youngest"),
+    }
+    assert {code for code, each in ground.items() if each.recommended} == set()
+    assert {code for code, each in ground.items() if any(test.written for test in each.tests)} >= {"L03", "L07", "L09"}
 
 
 def test_a_cell_is_found_by_its_parts_and_names_its_rule() -> None:
@@ -169,6 +181,19 @@ def test_an_attachment_opens_on_the_grounds_of_the_person_it_may_show_and_on_non
     assert seen == 56
 
 
+def test_what_a_reporter_may_be_told_is_a_closed_list() -> None:
+    assert {code: entry.n for code, entry in shipped().codes["feedback"].items()} == {
+        "opened": 1,
+        "not_opened": 2,
+        "ongoing": 3,
+    }
+
+
+def test_how_long_reports_are_kept_is_said_for_every_owner() -> None:
+    kept = {owner: each.days for owner, each in shipped().retention.items()}
+    assert kept == {"POL": 365, "SOC": 1826, "SEC": 365, "MUN": 1096, "HLT": None}
+
+
 def test_code_lists_are_optional_and_read_where_they_stand() -> None:
     text = b'\n[codes.sluss_test_list]\nthreat = { n = 3, en = "threat", sv = "hot" }\n'
     assert load(PACK_BYTES + text).codes["sluss_test_list"] == {"threat": Code(3, "threat", "hot")}
@@ -181,6 +206,10 @@ BROKEN = [
     ("file", ('zone = "Europe/Stockholm"', 'zone = "Europe/Stockholm"\nextra = 1')),
     ("file", ('zone = "Europe/Stockholm"', 'zone = "Europe/Stockholm')),
     ("file", ("under21_age = 21", 'under21_age = "21"')),
+    ("gateway.L03", ("under21_age = 21", "")),
+    ("jurisdiction", ('jurisdiction = "SE"', 'jurisdiction = "XX"')),
+    ("jurisdiction", ('jurisdiction = "SE"', 'jurisdiction = "../SE"')),
+    ("file", ("[parameters]", "[within]\ncolumn = 1\n\n[parameters]")),
     ("file", ("[owner.SOC.SIT]\n", "[owner.SOC.XXX]\n")),
     ("file", ("[owner.SOC.SIT]\n", "[owner.SOC.PLC]\n")),
     ("SOC.SIT.POL", (SIT, '[owner.SOC.SIT]\ncells = { POL = "R / A"')),

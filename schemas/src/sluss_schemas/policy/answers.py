@@ -14,7 +14,7 @@ from typing import Literal
 
 import msgspec
 
-from sluss_schemas.ids import Function, Sector
+from sluss_schemas.ids import Compartment, Function, Sector
 
 Form = Literal["full", "brief"]
 Ground = Literal[
@@ -25,9 +25,19 @@ Ground = Literal[
     "gateway",
     "own",
     "automatic",
+    "agreement",
     "held",
     "default_deny",
 ]
+
+
+class AgreedCell(msgspec.Struct, frozen=True):
+    """A part that an owner's agreements in force open: of its reports of a kind, to a column, in this form."""
+
+    kind: int
+    compartment: Compartment
+    column: Sector
+    code: Literal["A", "R", "P", "G"]
 
 
 class Receiver(msgspec.Struct, frozen=True):
@@ -38,6 +48,7 @@ class Receiver(msgspec.Struct, frozen=True):
         function: the audience's function.
         own: whether it belongs to the owning agency; another agency of the same sector does not.
         named: whether it is one person's device; of the owner's, the author's or named case staff's.
+        agreed: what the owner's agreements open to it now, sorted; empty for nearly everybody.
 
     """
 
@@ -45,6 +56,7 @@ class Receiver(msgspec.Struct, frozen=True):
     function: Function
     own: bool
     named: bool = False
+    agreed: tuple[AgreedCell, ...] = ()
 
 
 class Slots(msgspec.Struct, frozen=True):

@@ -11,6 +11,8 @@ Source: docs/secrecy-rules.md, codes of B5.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -89,6 +91,15 @@ def parse(code: str, where: str) -> Notation:
         PackRefused: the code does not parse, or says two things at once; `field` is `where`.
 
     """
+    read = _read(code)
+    if isinstance(read, str):
+        raise PackRefused(where, read)
+    return read
+
+
+@lru_cache(1024)
+def _read(code: str) -> Notation | str:
+    """Return a code's parts, or what is wrong with it; a pack says the same few codes thousands of times."""
     automatic: Automatic | None = None
     duties: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
@@ -98,10 +109,10 @@ def parse(code: str, where: str) -> Notation:
     for part in parts:
         match = _PART.fullmatch(part)
         if match is None:
-            raise PackRefused(where, f"Write one of the codes of the secrecy page, not {code!r}.")
+            return f"Write one of the codes of the secrecy page, not {code!r}."
         field = str(match.lastgroup)
         if field in seen:
-            raise PackRefused(where, f"Give each cell one code; {code!r} says the same thing twice.")
+            return f"Give each cell one code; {code!r} says the same thing twice."
         seen.add(field)
         if field == "automatic":
             automatic = msgspec.convert(part, Automatic)
@@ -112,10 +123,27 @@ def parse(code: str, where: str) -> Notation:
         else:
             gateways = tuple(part[2:].split(","))
     if automatic in _ALONE and len(parts) > 1:
-        raise PackRefused(where, f"Give the cell one code; {automatic} stands alone, {code!r} does not.")
+        return f"Give the cell one code; {automatic} stands alone, {code!r} does not."
     if any(len(set(codes)) != len(codes) for codes in (duties, gateways)):
-        raise PackRefused(where, f"Name each gateway once in {code!r}.")
+        return f"Name each gateway once in {code!r}."
     return Notation(automatic, duties, gateways, as_content)
+
+
+def written(read: Notation, duties: Collection[str], gateways: Collection[str]) -> str:
+    """Return the code of a cell with other duties and gateways; `D` where nothing is left."""
+    parts = [] if read.automatic is None else [str(read.automatic)]
+    if duties:
+        parts.append("T:" + ",".join(sorted(duties)))
+    if read.as_content:
+        parts.append("B:" + AS_CONTENT)
+    elif gateways:
+        parts.append("B:" + ",".join(sorted(gateways)))
+    return " / ".join(parts) or "D"
+
+
+def grounds_of(read: Notation) -> frozenset[str]:
+    """Return every ground that a cell's code names."""
+    return frozenset((*read.duties, *read.gateways))
 
 
 def reach(cell: Cell) -> int:
@@ -133,3 +161,12 @@ def grounds(cell: Cell) -> frozenset[str]:
 def wider(new: Cell, old: Cell) -> bool:
     """Tell whether `new` lets anything through that `old` does not: more by itself, or by one more ground."""
     return REACH[new.automatic or "D"] > REACH[old.automatic or "D"] or not grounds(new) <= grounds(old)
+
+
+def within_base(cell: Cell, old: Cell, base: Cell | None) -> bool:
+    """Tell whether a cell closed by policy was opened no further than the base row allows."""
+    if old.automatic != "D" or base is None:
+        return False
+    if base.automatic == "D":
+        return not grounds(cell) and cell.automatic in {"A", "R", "P", "G"}
+    return not wider(cell, base)

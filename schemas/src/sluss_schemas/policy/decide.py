@@ -18,14 +18,17 @@ from functools import reduce
 from operator import or_
 from typing import Final
 
+from msgspec.structs import replace
+
 from sluss_schemas.ids import COMPARTMENTS, KIND_SECRET, Column, Compartment, Sector, bit
+from sluss_schemas.policy import overlay
 from sluss_schemas.policy.answers import Decision, Form, Ground, Receiver, Slots
 from sluss_schemas.policy.cells import Cell, rule_id
 from sluss_schemas.policy.model import Gateway, Kind, Pack
 
 __all__ = ["Decision", "Form", "Receiver", "Slots", "allowed", "collected", "column", "open_to", "slots"]
 
-Row = dict[Compartment, Cell]
+Row = overlay.Row
 
 # A grant that touches one of these is about a person, and draws the situation and the place along.
 _ABOUT_A_PERSON: Final[tuple[Compartment, ...]] = ("SUB", "CAR", "ENF", "SAF")
@@ -50,13 +53,14 @@ def slots(pack: Pack, kind: int, owner: Sector, receiver: Receiver, *, embargo: 
     if receiver.own:
         return _own(pack, known, row, receiver)
     automatic = _automatic(row, embargo=embargo)
-    base = automatic if receiver.function == "field" and not receiver.named else 0
+    base = _automatic(_agreed(pack, kind, owner, receiver, row), embargo=embargo) if _is_field(receiver) else 0
     duties, gateways = dict[str, int](), dict[str, int]()
     for code in sorted({code for cell in row.values() for code in (*cell.duties, *cell.gateways)}):
         gateway = pack.gateways.get(code)
         if gateway is None or not _offered(pack, gateway, owner, receiver):
             continue
-        if (due := _full(c for c, cell in row.items() if code in cell.duties)) and not receiver.named:
+        told = (c for c, cell in row.items() if code in (_recommended(cell) if gateway.recommended else cell.duties))
+        if (due := _full(told)) and not receiver.named:
             duties[code] = due | automatic | _lift(row, gateway, due)
         if chosen := _full(c for c, cell in row.items() if code in cell.gateways):
             gateways[code] = chosen | automatic | _lift(row, gateway, chosen)
@@ -111,10 +115,14 @@ def open_to(
         return Decision("hard_deny", name, None, cell.why)
     # 5 statutory duty; 6 explicit deny, which beats what follows; 7 gateway; 8 automatic
     ways: list[tuple[Ground, str, int]] = []
-    ways += [("duty", code, given.get(code, 0) & bits) for code, bits in offer.duties.items()]
+    due = {code: bits for code, bits in offer.duties.items() if pack.gateways[code].duty}
+    ways += [("duty", code, given.get(code, 0) & bits) for code, bits in due.items()]
     if not denied:
         ways += [("gateway", code, given.get(code, 0) & bits) for code, bits in offer.gateways.items()]
-        ways += [("own" if receiver.own else "automatic", "", offer.open)]
+        plain = (
+            offer if not receiver.agreed else slots(pack, kind, owner, replace(receiver, agreed=()), embargo=embargo)
+        )
+        ways += [("own" if receiver.own else "automatic", "", plain.open), ("agreement", "", offer.open)]
     for wanted in ("full", "brief"):
         for ground, code, bits in ways:
             form = _form(bits, compartment)
@@ -147,6 +155,15 @@ def _automatic(row: Row, *, embargo: bool) -> int:
     return 0 if embargo else full | brief
 
 
+def _agreed(pack: Pack, kind: int, owner: Sector, receiver: Receiver, row: Row) -> Row:
+    """Return the row with what agreements open in it."""
+    return overlay.laid(pack, kind, owner, receiver.sector, row, receiver.agreed) if receiver.agreed else row
+
+
+def _is_field(receiver: Receiver) -> bool:
+    return receiver.function == "field" and not receiver.named
+
+
 def _carried(bits: int) -> int:
     """Apply the carrier rule (I9): whoever may not have the situation has no entry, and so nothing."""
     return bits if _form(bits, "SIT") else 0
@@ -174,6 +191,11 @@ def _offered(pack: Pack, gateway: Gateway, owner: Sector, receiver: Receiver) ->
         and (receiver.sector in pack.authorities or not gateway.receiver_authority)
         and receiver.function in {gateway.receiver_function, gateway.receiver_fallback}
     )
+
+
+def _recommended(cell: Cell) -> tuple[str, ...]:
+    """Return the grounds that may travel with a report; nobody but a decider knows what an attachment shows."""
+    return () if cell.as_content else cell.gateways
 
 
 def _lift(row: Row, gateway: Gateway, given: int) -> int:

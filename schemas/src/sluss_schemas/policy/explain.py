@@ -1,7 +1,8 @@
-"""One cell of the policy in a sentence, and all of them in a table.
+"""One cell of the policy in a sentence, all of them in a table, and why somebody reads a part of a report or does not.
 
-For: the person who asks why something is closed, and whoever compares a pack with the law.
-Refuses: to look at a report. An explanation follows from the pack alone, so it says nothing about what is filled.
+For: the person who asks why something is open or closed, and whoever compares a pack with the law.
+Refuses: to look at a report. An explanation follows from the pack and from the ways in which a report is held, so it
+says nothing about what is filled.
 
 > INVARIANT: an explanation names the rule and the ground that the decision used.
 
@@ -10,15 +11,18 @@ Source: docs/secrecy-rules.md B5.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sluss_schemas.ids import SECTORS, Column, Compartment, Sector, kind_code
-from sluss_schemas.policy.answers import Receiver
+from sluss_schemas.ids import SECTORS, Column, Compartment, Sector, bit, kind_code
+from sluss_schemas.policy.answers import Decision, Form, Ground, Receiver
 from sluss_schemas.policy.cells import Automatic, Cell
-from sluss_schemas.policy.decide import slots
+from sluss_schemas.policy.decide import column as column_of
+from sluss_schemas.policy.decide import open_to, slots
 from sluss_schemas.policy.model import CellKey, Label, Pack
 from sluss_schemas.policy.readers import Language
 
@@ -88,6 +92,59 @@ class Explanation(msgspec.Struct, frozen=True):
     gateways: tuple[tuple[str, str], ...]
 
 
+class Way(msgspec.Struct, frozen=True):
+    """One way in which a report is held: by itself, or by a grant.
+
+    Attributes:
+        code: the duty or gateway of the grant; empty for what came by itself.
+        slots: what it gives, as a bitmap.
+        ends: when it ends at the latest, in Unix seconds; None where nobody set an end.
+
+    """
+
+    code: str
+    slots: int
+    ends: int | None = None
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One grant in the chain that opens a part: its ground, its statutes, and when it ends."""
+
+    code: str
+    name: str
+    law: tuple[str, ...]
+    ends: int | None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """Why somebody reads a part of a report, or does not, by the law of a day.
+
+    Attributes:
+        sentences: what holds, why, by which rule, and until when, for a person in the field.
+        form: what is open; None where nothing is.
+        ground: the step of the order that decided.
+        rule_id: the cell.
+        code: the cell's code as the table writes it.
+        law: the statutes behind the cell.
+        pack: the pack of the day.
+        valid_from: the first day on which that pack holds, as an ISO date.
+        chain: the grants that open it, the one that decided first.
+        ends: when the last of the ways that open it ends, in Unix seconds; None where nothing ends it or opens it.
+
+    """
+
+    sentences: tuple[str, ...]
+    form: Form | None
+    ground: Ground
+    rule_id: str
+    code: str
+    law: tuple[str, ...]
+    pack: str
+    valid_from: str
+    chain: tuple[Link, ...]
+    ends: int | None
+
+
 class CellRow(NamedTuple):
     """One line of `sluss pack cells`."""
 
@@ -116,6 +173,122 @@ def explain(
     sentences.append(cell.why if lang == "en" else cell.why_sv)
     named = tuple((code, _name(pack, code, lang)) for code in (*cell.duties, *cell.gateways))
     return Explanation(" ".join(sentences), cell.rule_id, cell.code, cell.law, named)
+
+
+def told(
+    pack: Pack,
+    kind: int,
+    owner: Sector,
+    receiver: Receiver,
+    compartment: Compartment,
+    *,
+    ways: Sequence[Way] = (),
+    embargo: bool = False,
+    lang: Language = "en",
+) -> Told:
+    """Return why a receiver reads a part of a report, or does not.
+
+    Args:
+        pack: the pack of the day that is asked about.
+        kind: the kind of report.
+        owner: the sector of its agency.
+        receiver: who asks, or is asked about.
+        compartment: the part.
+        ways: the grants in force for this receiver.
+        embargo: whether the report is kept back.
+        lang: the language of the sentences.
+
+    Raises:
+        PackRefused: the pack has no such cell.
+
+    """
+    granted: dict[str, int] = {}
+    for way in ways:
+        granted[way.code] = granted.get(way.code, 0) | way.slots
+    where = _column(owner, receiver, granted=bool(granted))
+    cell = pack.cell(kind, owner, compartment, where)
+    found = open_to(pack, kind, owner, receiver, compartment, grants=granted, embargo=embargo)
+    opening = [way for way in ways if way.code == found.gateway] if found.gateway else []
+    chain = tuple(_link(pack, way, lang) for way in opening if way.slots & _both(compartment))
+    ends = None if any(link.ends is None for link in chain) else max((link.ends or 0 for link in chain), default=None)
+    names = {"who": _text(COLUMN_LABELS[where], lang), "what": _text(COMPARTMENT_LABELS[compartment], lang)}
+    if found.form is None or found.ground in {"automatic", "own"}:
+        why = explain(pack, kind, owner, compartment, where, lang=lang).sentence
+        if embargo and found.form is None and cell.automatic in {"A", "R", "P", "G"}:
+            why = _text(_EMBARGO, lang).format(**names)
+        if found.ground == "held":
+            why = _text(_HELD, lang).format(**names)
+    else:
+        why = _opened(pack, found, names, chain, lang)
+    first = f"{pack.valid_from:%Y-%m-%d}"
+    law = "; ".join(cell.law)
+    rule = _text(_RULE, lang).format(rule=found.rule_id, pack=pack.id, first=first, law=law)
+    sentences = [why, rule, *_until(pack, ends, lang)]
+    return Told(
+        tuple(sentences), found.form, found.ground, found.rule_id, cell.code, cell.law, pack.id, first, chain, ends
+    )
+
+
+_OPENED: Final[dict[Ground, Label]] = {
+    "duty": Label(
+        "{who} may read {what} {form}, because the duty was answered: {name}.",
+        "{who} läser {what} {form}, eftersom skyldigheten fullgjordes: {name}.",
+    ),
+    "gateway": Label(
+        "{who} may read {what} {form}, because somebody decided so on this ground: {name}.",
+        "{who} läser {what} {form}, eftersom någon beslutade det på denna grund: {name}.",
+    ),
+    "agreement": Label(
+        "{who} may read {what} {form}, because an agreement between the agencies is in force.",
+        "{who} läser {what} {form}, eftersom en överenskommelse mellan myndigheterna gäller.",
+    ),
+}
+_FORM: Final[dict[Form, Label]] = {
+    "full": Label("in full", "i sin helhet"),
+    "brief": Label("in short form", "i kortform"),
+}
+_HELD: Final = Label(
+    "{who} may open {what} for a task or a stated reason, and the opening is recorded.",
+    "{who} får öppna {what} för ett ärende eller ett angivet skäl, och öppningen antecknas.",
+)
+_EMBARGO: Final = Label(
+    "Until the report is released nobody outside the own agency reads {what}.",
+    "Innan rapporten släpps läser ingen utanför den egna myndigheten {what}.",
+)
+_RULE: Final = Label(
+    "Rule {rule} of the pack {pack}, in force from {first} ({law}).",
+    "Regel {rule} i paketet {pack}, som gäller från {first} ({law}).",
+)
+_ENDS: Final = Label("It ends {when} at the latest.", "Det upphör senast {when}.")
+
+
+def _opened(pack: Pack, found: Decision, names: dict[str, str], chain: Sequence[Link], lang: Language) -> str:
+    label, form = _OPENED.get(found.ground, _CLOSED), _FORM[found.form or "full"]
+    law = "; ".join(chain[0].law) if chain else ""
+    name = _name(pack, found.gateway, lang) + (f" ({law})" if law else "")
+    return _text(label, lang).format(**names, form=_text(form, lang), name=name)
+
+
+def _link(pack: Pack, way: Way, lang: Language) -> Link:
+    gateway = pack.gateways.get(way.code)
+    return Link(way.code, _name(pack, way.code, lang), gateway.law if gateway else (), way.ends)
+
+
+def _until(pack: Pack, ends: int | None, lang: Language) -> list[str]:
+    if ends is None:
+        return []
+    when = datetime.fromtimestamp(ends, UTC).astimezone(ZoneInfo(pack.zone))
+    return [_text(_ENDS, lang).format(when=f"{when:%Y-%m-%d %H:%M}")]
+
+
+def _column(owner: Sector, receiver: Receiver, *, granted: bool) -> Column:
+    """Return the column that a receiver is judged by; a duty may have reached supervisors in place of others."""
+    where = column_of(owner, receiver)
+    return receiver.sector if where == "SUPX" and granted else where
+
+
+def _both(compartment: Compartment) -> int:
+    return bit(compartment) | bit(compartment, brief=True)
 
 
 def cells(pack: Pack) -> Iterator[CellRow]:

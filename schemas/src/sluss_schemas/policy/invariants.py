@@ -3,8 +3,8 @@
 For: the last check of `pack.load`, and `sluss pack check`.
 Refuses: to repair. A pack that breaks one rule is not used at all, and the pack in force stays.
 
-> INVARIANT: these sets stand here a second time on purpose. A pack's author can change a gateway's owners in the
-> file; only a change of code, with its review, changes what every pack has to keep.
+> INVARIANT: whom a rule is about stands in `pack.bounds`, the file of the jurisdiction, and never in the pack itself.
+> A pack's author can change a gateway's owners there; what every pack has to keep is changed and reviewed apart.
 
 Source: docs/secrecy-rules.md B5.4.
 """
@@ -12,29 +12,14 @@ Source: docs/secrecy-rules.md B5.4.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import msgspec
 
-from sluss_schemas.ids import COLUMNS, COMPARTMENTS, KINDS, SECTORS, Column, Compartment, Sector, bit
-from sluss_schemas.policy.cells import REACH, Cell, grounds, parse, reach, rule_id, wider
+from sluss_schemas.ids import COLUMNS, COMPARTMENTS, KINDS, SECTORS, bit, kind_code
+from sluss_schemas.policy.cells import REACH, grounds, parse, reach, rule_id, wider, within_base
 from sluss_schemas.policy.decide import Receiver, slots
 from sluss_schemas.policy.model import CellKey, Pack
 from sluss_schemas.problems import Invalid
-
-PROTECTED_KIND: Final = 16
-_OUTSIDE: Final[tuple[Column, ...]] = ("EXT", "PUB")
-_PERSON: Final[tuple[Compartment, ...]] = ("SUB", "CAR")
-_OWNED_GROUNDS: Final[dict[str, frozenset[Sector]]] = {
-    "L02": frozenset({"POL"}),
-    "L03": frozenset({"SOC"}),
-    "L04": frozenset({"SOC"}),
-    "L06": frozenset({"SOC"}),
-    "L09": frozenset({"POL", "SEC", "MUN"}),
-    "L12": frozenset({"MUN"}),
-    "L14": frozenset({"SEC"}),
-}
-_BETWEEN_AUTHORITIES: Final = frozenset({"L08", "L09", "L10", "L12"})
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -61,52 +46,58 @@ def violations(pack: Pack, floor: Pack | None = None) -> Iterator[Violation]:
 
 
 def i1(pack: Pack) -> Iterator[Violation]:
-    """Keep a protected service closed for good to police, guards, municipality and everybody outside."""
-    for (kind, _, _, column), cell in pack.cells.items():
-        if kind == PROTECTED_KIND and column in {"POL", "SEC", "MUN", *_OUTSIDE} and cell.automatic != "X":
-            yield Violation("I1", cell.rule_id, "A protected service is X for this column.")
+    """Keep a protected kind closed for good to everybody from whom the jurisdiction protects it."""
+    for bound in pack.bounds.protected:
+        if bound.kind not in {kind_code(number) for number in pack.kinds}:
+            yield Violation("I1", bound.kind, "The pack has no such kind, which the jurisdiction protects.")
+        for (kind, _, _, column), cell in pack.cells.items():
+            if kind_code(kind) == bound.kind and column in bound.closed_to and cell.automatic != "X":
+                yield Violation("I1", cell.rule_id, "A protected service is X for this column.")
 
 
 def i2(pack: Pack) -> Iterator[Violation]:
-    """Keep who it was and what care there was from partners and the public, with no ground to open it."""
+    """Keep who it was and what care there was from all outside the agencies, with no ground to open it."""
     for (_, _, compartment, column), cell in pack.cells.items():
-        if compartment in _PERSON and column in _OUTSIDE and cell.automatic not in {"X", "N"}:
+        if compartment in pack.bounds.person and column in pack.bounds.outside and cell.automatic not in {"X", "N"}:
             yield Violation("I2", cell.rule_id, "Subject and care are X or N outside the agencies.")
 
 
 def i3(pack: Pack) -> Iterator[Violation]:
     """Keep persons from other agencies' supervisors; counts are the most."""
     for (_, _, compartment, column), cell in pack.cells.items():
-        if compartment in _PERSON and column == "SUPX" and (reach(cell) > REACH["G"] or grounds(cell)):
+        about = compartment in pack.bounds.person and column in pack.bounds.counts_only
+        if about and (reach(cell) > REACH["G"] or grounds(cell)):
             yield Violation("I3", cell.rule_id, "Supervisors of others get counts of subject and care at most.")
 
 
 def i4(pack: Pack) -> Iterator[Violation]:
-    """Let guards see nothing that the police may not, because a guard has to inform the police."""
-    for (kind, owner, compartment, column), cell in pack.cells.items():
-        if column != "SEC" or owner not in {"SOC", "HLT", "MUN"}:
-            continue
-        police = pack.cells.get((kind, owner, compartment, "POL"))
-        # Closed and closed for good are the same here: neither shows anything.
-        far = 0 if police is None else max(reach(police), REACH["D"])
-        if police is None or reach(cell) > far or not grounds(cell) <= grounds(police):
-            yield Violation("I4", cell.rule_id, "Guards may see no more than the police.")
+    """Let nobody see what would go on from there to somebody who may not see it."""
+    for bound in pack.bounds.within:
+        for (kind, owner, compartment, column), cell in pack.cells.items():
+            if column != bound.column or owner not in bound.owners:
+                continue
+            limit = pack.cells.get((kind, owner, compartment, bound.limit))
+            # Closed and closed for good are the same here: neither shows anything.
+            far = 0 if limit is None else max(reach(limit), REACH["D"])
+            if limit is None or reach(cell) > far or not grounds(cell) <= grounds(limit):
+                yield Violation("I4", cell.rule_id, bound.say)
 
 
 def i5(pack: Pack) -> Iterator[Violation]:
     """Keep each ground with the owners that the statute names."""
     for (_, owner, _, _), cell in pack.cells.items():
         for code in sorted(grounds(cell)):
-            if owner not in _OWNED_GROUNDS.get(code, SECTORS):
+            if owner not in pack.bounds.owned.get(code, SECTORS):
                 yield Violation("I5", cell.rule_id, f"{code} is no ground for data of this owner.")
 
 
 def i6(pack: Pack) -> Iterator[Violation]:
-    """Keep grounds that exist between authorities away from guards, as owners and as receivers."""
-    for (_, owner, _, column), cell in pack.cells.items():
-        if "SEC" in {owner, column}:
-            for code in sorted(grounds(cell) & _BETWEEN_AUTHORITIES):
-                yield Violation("I6", cell.rule_id, f"{code} exists only between authorities.")
+    """Keep grounds that exist between authorities away from who is none, as owner and as receiver."""
+    for bound in pack.bounds.between:
+        for (_, owner, _, column), cell in pack.cells.items():
+            if not {owner, column}.isdisjoint(bound.never):
+                for code in sorted(grounds(cell) & set(bound.grounds)):
+                    yield Violation("I6", cell.rule_id, f"{code} exists only between authorities.")
 
 
 def i7(pack: Pack) -> Iterator[Violation]:
@@ -147,7 +138,7 @@ def check_against_floor(pack: Pack, floor: Pack) -> Iterator[Violation]:
             yield Violation("I8", cell.rule_id, "The statutory pack has no such cell.")
         elif not set(old.duties) <= set(cell.duties):
             yield Violation("duty", cell.rule_id, "A duty stands above the agency's policy and stays.")
-        elif wider(cell, old) and not _within_base(cell, old, floor.base.get(key[1:])):
+        elif wider(cell, old) and not within_base(cell, old, floor.base.get(key[1:])):
             yield Violation("I8", cell.rule_id, f"The statute allows {old.code} here and no more.")
 
 
@@ -177,12 +168,3 @@ def i9(pack: Pack) -> Iterator[Violation]:
                     may = slots(pack, number, owner, Receiver(sector, "field", own)).open
                     if may and not may & carrier:
                         yield Violation("I9", rule_id(number, owner, "SIT", sector), "Nothing opens without SIT.")
-
-
-def _within_base(cell: Cell, old: Cell, base: Cell | None) -> bool:
-    """Tell whether a cell closed by policy was opened no further than the base row allows."""
-    if old.automatic != "D" or base is None:
-        return False
-    if base.automatic == "D":
-        return not grounds(cell) and cell.automatic in {"A", "R", "P", "G"}
-    return not wider(cell, base)

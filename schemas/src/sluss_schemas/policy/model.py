@@ -17,11 +17,15 @@ import msgspec
 
 from sluss_schemas.ids import Column, Compartment, Digest, Function, Sector
 from sluss_schemas.policy.cells import Cell, PackRefused, rule_id
+from sluss_schemas.policy.jurisdiction import Jurisdiction
 
 Precision = Literal["hour", "daypart", "day", "week"]
 PRECISIONS: tuple[Precision, ...] = ("hour", "daypart", "day", "week")
 """From finest to coarsest."""
 Lifts = Literal["full", "scene", "none"]
+AtProtected = Literal["refused", "owner_only", "scene"]
+Status = Literal["law", "sketch"]
+"""A sketch shows that the format carries another law; no agency may adopt it."""
 CellKey = tuple[int, Sector, Compartment, Column]
 RowKey = tuple[Sector, Compartment, Column]
 
@@ -66,7 +70,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """A legal ground on which a closed cell may open (docs/secrecy-rules.md B4).
 
     Attributes:
-        code: `L01` to `L22`.
+        code: `L01`, as the cells name it.
         en: name in English.
         sv: name in Swedish.
         law: the statutes.
@@ -89,6 +93,7 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         approval: who must agree besides the one that decides.
         review_hours: within how many hours a decision must be looked at afterwards.
         lifts: at what precision situation and place follow a grant about a person.
+        offence: whether an offence has to be named that reaches the pack's threshold, or one with prison in its scale.
         held: whether it is the own agency's supervision, for which the key exists but is held back.
         status: `V` checked against the statute's text, `M` yet to be checked.
 
@@ -117,8 +122,61 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     approval: Literal["none", "supervisors", "legal_officer"] = "none"
     review_hours: int | None = None
     lifts: Lifts = "none"
+    offence: Literal["none", "threshold", "prison"] = "none"
     held: bool = False
     status: Literal["V", "M"]
+
+    @property
+    def recommended(self) -> bool:
+        """Whether the form recommends to tell: the author may, and it is never due."""
+        return self.at_filing and not self.duty
+
+
+class MadeNote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The note on the market that a report makes by itself.
+
+    Attributes:
+        kind: the note's kind, for instance `K18`; only an owner that files it makes one.
+        hours: how long the note holds unless the report says so.
+        by: the coded field by whose value the rest is chosen.
+        direction: where the market is likely to go, by that value.
+        caution: what the note asks for, by that value.
+
+    """
+
+    kind: str
+    hours: int
+    by: str
+    direction: dict[str, str] = {}
+    caution: dict[str, str] = {}
+
+
+class Embargo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a report is kept back by itself: a yes-or-no field of the form, and for which owners."""
+
+    flag: str
+    owners: tuple[Sector, ...]
+
+
+class FilingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a device does when a report is filed (docs/secrecy-rules.md, free text and protected places).
+
+    Attributes:
+        confirm_text: whose free text leaves the agency only when the author has confirmed that it names nobody.
+        protects: whose supervisors say which places are protected.
+        holds_places: whose devices have that list; it is sealed to nobody else.
+        listed_places: who choose from public places where there is a list of them.
+        coordinates_stay: whose free coordinates stay in the own agency; others see the place as it is named.
+        may_suspect: who may call a person a suspect.
+
+    """
+
+    confirm_text: tuple[Sector, ...] = ()
+    protects: tuple[Sector, ...] = ()
+    holds_places: tuple[Sector, ...] = ()
+    listed_places: tuple[Sector, ...] = ()
+    coordinates_stay: tuple[Sector, ...] = ()
+    may_suspect: tuple[Sector, ...] = ()
 
 
 class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -139,6 +197,11 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         duty_itself: whether such a report is itself what the duty asks for, so that it is always due.
         facts: names of the coded facts that the server may read.
         precision: how coarse the manifest's time is, per owner.
+        makes_note: the note on the market that such a report makes by itself.
+        embargo: when such a report is kept back until somebody releases it.
+        at_protected: what becomes of it at a protected place, per owner: refused, kept in the own agency, or told
+            with the scene alone. An owner that is not named there keeps it in the own agency.
+        no_scene_from: owners whose reports of this kind name no scene.
 
     """
 
@@ -155,6 +218,10 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     duty_itself: bool = False
     facts: tuple[str, ...]
     precision: dict[Sector, Precision] = {}
+    makes_note: MadeNote | None = None
+    embargo: Embargo | None = None
+    at_protected: dict[Sector, AtProtected] = {}
+    no_scene_from: tuple[Sector, ...] = ()
 
     def time_fact(self, owner: Sector) -> Precision | None:
         """Return how finely the server may read the time: the coarser of the fact and the owner's precision."""
@@ -166,27 +233,56 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return tuple(fact for fact in self.facts if fact != "scene" and fact not in PRECISIONS)
 
 
+class Offence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An offence as the penal law has it, for grounds that ask for a certain weight of crime.
+
+    Attributes:
+        en: name in English.
+        sv: name in Swedish.
+        law: the statutes.
+        min_months: the least imprisonment; 0 where fines are possible or the scale has no minimum of its own.
+        max_months: the most imprisonment; 0 where there is none, and 1200 for life.
+        listed: whether the pack's law names it among the crimes that weigh enough.
+        status: `V` checked against the statute's text, `M` yet to be checked.
+
+    """
+
+    en: str
+    sv: str
+    law: tuple[str, ...]
+    min_months: int
+    max_months: int
+    listed: bool = False
+    status: Literal["V", "M"]
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an owner's reports are kept in the product; `days` is None where they are not kept there at all."""
+
+    days: int | None = None
+    law: tuple[str, ...]
+    en: str
+    sv: str
+    status: Literal["V", "M"]
+
+
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pack's numbers and switches (docs/secrecy-rules.md, end of B4)."""
 
-    under21_age: int
+    under21_age: int | None = None
     child_age: int
     criminal_age: int
     consent_age: int
     guardian_below: int
-    min_penalty_months: int
-    min_penalty_months_attempt: int
-    safety_ttl_h: int
-    breakglass_ttl_h: int
+    crime_threshold: Literal["months", "listed", "none"]
+    min_penalty_months: int = 0
+    min_penalty_months_attempt: int = 0
     lease_gateway_h: int
     lease_across_h: int
     lease_within_h: int
     k: int
     k_sensitive: int
     outreach_delay_days: int
-    soc_15a: bool
-    guards_mandated_reporter_from: date
-    migration_authority_audience: Literal["none"]
     history: dict[Function, Literal["full", "from_join"]]
     retention_sealed_own_days: int
     quarantine_closed_epoch_days: int
@@ -196,7 +292,12 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     """One policy pack, complete: the decision for every kind, owner, compartment and column.
 
     Attributes:
+        extends: the id of the pack that this one is built on; empty where it stands by itself.
+        status: whether it is law, or a sketch that nobody may adopt.
         digest: SHA-256 of the file's bytes; what documents and grants name.
+        bounds: what every pack of its jurisdiction has to keep, from a file of its own.
+        offences: the penal law's offences, for the grounds that ask for a weight of crime.
+        retention: how long each owner's reports are kept.
         base: the rows of each owner before any override, under which an agency's own pack may not go.
         cells: every cell, by kind, owner, compartment and column.
         codes: code lists by name, where the pack carries them.
@@ -204,16 +305,22 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
+    extends: str = ""
     jurisdiction: str
+    status: Status = "law"
     valid_from: date
     zone: str
     notice: Label
     partnership: tuple[str, ...]
     authorities: tuple[Sector, ...]
     digest: Digest
+    bounds: Jurisdiction
     parameters: Parameters
+    filing: FilingRules = FilingRules()
     gateways: dict[str, Gateway]
     kinds: dict[int, Kind]
+    offences: dict[str, Offence] = {}
+    retention: dict[Sector, Retention] = {}
     base: dict[RowKey, Cell]
     cells: dict[CellKey, Cell]
     codes: dict[str, dict[str, Code]]

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import cache
@@ -22,104 +21,63 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from sluss_schemas.ids import COLUMNS, COMPARTMENTS, KINDS, SECTORS, Column, Compartment, Digest, Sector, kind_code
-from sluss_schemas.policy import invariants
+from sluss_schemas.ids import COLUMNS, COMPARTMENTS, KINDS, SECTORS, Digest, kind_code
+from sluss_schemas.policy import invariants, jurisdiction, layers
 from sluss_schemas.policy.cells import Cell, PackRefused, parse, rule_id
-from sluss_schemas.policy.model import (
-    PRECISIONS,
-    CellKey,
-    Code,
-    Gateway,
-    Kind,
-    Label,
-    Pack,
-    Parameters,
-    Precision,
-    RowKey,
-)
+from sluss_schemas.policy.file import File, Said
+from sluss_schemas.policy.jurisdiction import Find
+from sluss_schemas.policy.model import PRECISIONS, CellKey, Code, Gateway, Kind, Pack, RowKey
 
-__all__ = ["Cell", "Code", "Gateway", "Kind", "Pack", "PackRefused", "at", "builtin", "by_digest", "load"]
+__all__ = ["Cell", "Code", "Gateway", "Kind", "Pack", "PackRefused", "at", "builtin", "by_digest", "load", "sketches"]
 
-MAX_BYTES: Final = 1 << 20
-"""A pack is text for lawyers; what is larger is not one."""
 _PACK_NAME: Final = re.compile(r"[A-Z]{2}-[0-9]{4}-[0-9]{2}-[0-9]{2}\.toml")
 _T = TypeVar("_T")
 
 
-class _Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A base row, or the part that every override shares with it."""
-
-    cells: dict[Column, str]
-    law: tuple[str, ...]
-    en: str
-    sv: str
+def shipped(name: str) -> bytes | None:
+    """Return a file that is shipped with the packs or with the sketches, or None."""
+    packs = resources.files(__package__).joinpath("packs")
+    files = (packs.joinpath(name), packs.joinpath("sketches", name))
+    return next((file.read_bytes() for file in files if file.is_file()), None)
 
 
-class _Override(_Row, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    kind: str
-    owners: tuple[Sector, ...]
-    compartments: tuple[Compartment, ...]
-    reaches_owner: bool = False
-
-
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file as it is written."""
-
-    id: str
-    jurisdiction: str
-    valid_from: date
-    zone: str
-    notice: Label
-    partnership: tuple[str, ...]
-    authorities: tuple[Sector, ...]
-    parameters: Parameters
-    precision: dict[Sector, Precision]
-    gateway: dict[str, Gateway]
-    kind: dict[str, Kind]
-    owner: dict[Sector, dict[Compartment, _Row]]
-    override: tuple[_Override, ...] = ()
-    codes: dict[str, dict[str, Code]] = {}
-
-
-def load(data: bytes, *, floor: Pack | None = None) -> Pack:
+def load(data: bytes, *, floor: Pack | None = None, find: Find = shipped) -> Pack:
     """Read and check a pack.
 
     Args:
         data: the file's bytes; the pack's digest is their SHA-256.
         floor: for an agency's own pack, the statutory pack that it may narrow and not widen.
+        find: gives the files that it names: the pack that it is built on, and its jurisdiction's bounds.
 
     Raises:
         PackRefused: something is wrong; `field` names the cell (`K16.HLT.SIT.POL`) or the table.
 
     """
-    if len(data) > MAX_BYTES:
-        raise PackRefused("file", "Give a pack of at most 1 MiB.")
-    try:
-        file = msgspec.convert(tomllib.loads(data.decode()), _File)
-    except UnicodeDecodeError:
-        raise PackRefused("file", "Write the pack in UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        raise PackRefused("file", f"Correct the TOML: {error}.") from None
-    except msgspec.ValidationError as error:
-        raise PackRefused("file", f"Correct the pack: {error}.") from None
+    file = layers.read(data, find)
+    bounds = jurisdiction.of(file.jurisdiction, find)
     for name, entries in file.codes.items():
         if len({entry.n for entry in entries.values()}) != len(entries):
             raise PackRefused(f"codes.{name}", "Give every code of a list a number of its own.")
     kinds = _kinds(file)
-    gateways = {code: msgspec.structs.replace(gateway, code=code) for code, gateway in file.gateway.items()}
     base = _base(file)
     pack = Pack(
         id=file.id,
+        extends=file.extends,
         jurisdiction=file.jurisdiction,
+        status=file.status,
         valid_from=file.valid_from,
         zone=file.zone,
         notice=file.notice,
         partnership=file.partnership,
         authorities=file.authorities,
         digest=Digest(hashlib.sha256(data).digest()),
+        bounds=bounds,
         parameters=file.parameters,
-        gateways=gateways,
+        filing=file.filing,
+        gateways=_gateways(file),
         kinds=kinds,
+        offences=file.offence,
+        retention=file.retention,
         base=base,
         cells=_cells(file, kinds, base),
         codes=file.codes,
@@ -141,31 +99,50 @@ def check(pack: Pack, floor: Pack | None = None) -> None:
 
 @cache
 def builtin() -> tuple[Pack, ...]:
-    """Return the packs that are shipped, oldest first."""
-    files = resources.files(__package__).joinpath("packs").iterdir()
-    packs = [load(each.read_bytes()) for each in files if _PACK_NAME.fullmatch(each.name)]
-    return tuple(sorted(packs, key=lambda pack: pack.valid_from))
+    """Return the shipped packs that an agency may adopt, oldest first."""
+    return tuple(pack for pack in _shipped("packs") if pack.status != "sketch")
+
+
+@cache
+def sketches() -> tuple[Pack, ...]:
+    """Return the shipped sketches of other laws, which nobody may adopt."""
+    return tuple(pack for pack in _shipped("packs", "sketches") if pack.status == "sketch")
 
 
 def by_digest(digest: bytes) -> Pack | None:
-    """Return the shipped pack with this digest, or None."""
+    """Return the shipped pack with this digest, or None; never a sketch."""
     return next((pack for pack in builtin() if pack.digest == digest), None)
 
 
 def at(packs: Iterable[Pack], day: date) -> Pack:
-    """Return the pack in force on a local day; before the oldest, the oldest.
+    """Return the pack in force on a local day; before the oldest, the oldest. A sketch is never in force.
 
     Raises:
         PackRefused: no pack was given; without one nothing may be decided.
 
     """
-    ordered = sorted(packs, key=lambda pack: pack.valid_from)
+    ordered = sorted((pack for pack in packs if pack.status != "sketch"), key=lambda pack: pack.valid_from)
     if not ordered:
         raise PackRefused("file", "Install a policy pack; without one nothing is shared.")
     return next((pack for pack in reversed(ordered) if pack.valid_from <= day), ordered[0])
 
 
-def _kinds(file: _File) -> dict[int, Kind]:
+def _shipped(*folder: str) -> list[Pack]:
+    """Return the packs of a folder, oldest first."""
+    files = resources.files(__package__).joinpath(*folder).iterdir()
+    packs = [load(each.read_bytes()) for each in files if _PACK_NAME.fullmatch(each.name)]
+    return sorted(packs, key=lambda pack: (pack.valid_from, pack.id))
+
+
+def _gateways(file: File) -> dict[str, Gateway]:
+    """Return the grounds by their codes, each with an age that the pack knows where it has one."""
+    for code, gateway in file.gateway.items():
+        if gateway.age is not None and not isinstance(getattr(file.parameters, gateway.age.parameter, None), int):
+            raise PackRefused(f"gateway.{code}", f"The pack has no age called {gateway.age.parameter}.")
+    return {code: msgspec.structs.replace(gateway, code=code) for code, gateway in file.gateway.items()}
+
+
+def _kinds(file: File) -> dict[int, Kind]:
     """Return the kinds by number, each with a precision for every owner."""
     numbers = {kind_code(number): number for number in KINDS}
     _all_of(file.kind, numbers, "kind")
@@ -185,7 +162,7 @@ def _kinds(file: _File) -> dict[int, Kind]:
     return dict(sorted(kinds.items()))
 
 
-def _base(file: _File) -> dict[RowKey, Cell]:
+def _base(file: File) -> dict[RowKey, Cell]:
     """Return the base rows, one cell for each owner, compartment and column."""
     _all_of(file.owner, SECTORS, "owner")
     base: dict[RowKey, Cell] = {}
@@ -194,12 +171,12 @@ def _base(file: _File) -> dict[RowKey, Cell]:
         for compartment, row in rows.items():
             where = f"{owner}.{compartment}"
             _all_of(row.cells, COLUMNS, where)
-            for column, code in row.cells.items():
-                base[owner, compartment, column] = _cell(f"{where}.{column}", code, row)
+            for column in row.cells:
+                base[owner, compartment, column] = _cell(f"{where}.{column}", row.said(column))
     return base
 
 
-def _cells(file: _File, kinds: Mapping[int, Kind], base: Mapping[RowKey, Cell]) -> dict[CellKey, Cell]:
+def _cells(file: File, kinds: Mapping[int, Kind], base: Mapping[RowKey, Cell]) -> dict[CellKey, Cell]:
     """Return every cell: the base rows for each kind and owner, then the overrides in their order."""
     cells: dict[CellKey, Cell] = {}
     for number, kind in kinds.items():
@@ -213,29 +190,29 @@ def _cells(file: _File, kinds: Mapping[int, Kind], base: Mapping[RowKey, Cell]) 
     for line in file.override:
         for owner in line.owners:
             for compartment in line.compartments:
-                for column, code in line.cells.items():
+                for column in line.cells:
                     name = f"{line.kind}.{owner}.{compartment}.{column}"
                     key = (numbers.get(line.kind, 0), owner, compartment, column)
                     if key not in cells:
                         raise PackRefused(name, "Override only a kind and an owner that files it.")
                     if column != owner or line.reaches_owner:
-                        cells[key] = _cell(name, code, line)
+                        cells[key] = _cell(name, line.said(column))
     return {key: _as_content(cell, cells, key) for key, cell in cells.items()}
 
 
-def _cell(name: str, code: str, row: _Row) -> Cell:
-    """Return the cell that a row's code makes."""
-    read = parse(code, name)
+def _cell(name: str, said: Said) -> Cell:
+    """Return the cell that a code makes, with its reasons."""
+    read = parse(said.code, name)
     return Cell(
         rule_id=name,
-        code=code,
+        code=said.code,
         automatic=read.automatic,
         duties=read.duties,
         gateways=read.gateways,
         as_content=read.as_content,
-        why=row.en,
-        why_sv=row.sv,
-        law=row.law,
+        why=said.en,
+        why_sv=said.sv,
+        law=said.law,
     )
 
 

@@ -8,10 +8,14 @@ Refuses to add a rule: every row comes from the pack.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from sluss_schemas.ids import COLUMNS, COMPARTMENTS, SECTORS, Sector, kind_code
 from sluss_schemas.policy.model import Gateway, Kind, Pack
+from sluss_schemas.policy.offences import reaches_threshold
+from sluss_schemas.policy.pagechanges import abroad, earlier
 
 _ORDER = (
     "not collected (`N`)",
@@ -40,8 +44,9 @@ _CODES = (
 )
 
 
-def markdown(pack: Pack) -> str:
-    """Return the page of one pack."""
+def markdown(packs: Sequence[Pack], sketches: Sequence[Pack] = ()) -> str:
+    """Return the page of the newest of these packs, what the older ones do differently, and the sketches."""
+    pack = packs[-1]
     lines = [
         "# Secrecy rules",
         "",
@@ -51,11 +56,16 @@ def markdown(pack: Pack) -> str:
         "",
         *_keys(),
         *_gateways(pack),
+        *_weights(pack),
+        *_numbers(pack),
         *_rows(pack),
         *_kinds(pack),
+        *_bounds(pack),
         *_order(),
+        *earlier(packs),
+        *abroad(sketches, pack),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _keys() -> Iterator[str]:
@@ -68,28 +78,119 @@ def _keys() -> Iterator[str]:
 
 def _gateways(pack: Pack) -> Iterator[str]:
     yield from ("## B4. Grounds on which a closed part opens", "")
-    yield "| code | name | law | who decides | must be affirmed | from | to | longest |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    yield "What is *in writing* needs reasons, not only a yes. Whoever decides, the engine weighs nothing: it shows"
+    yield "which grounds are open, asks for what the statute asks, and keeps to the least."
+    yield ""
+    yield "| code | name | law | who decides | must be affirmed | from | to |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for gateway in pack.gateways.values():
         yield _gateway(gateway)
+    yield from (
+        "",
+        "| code | longest | clock | age | rests on | agreed by | looked at within | place follows | status |",
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for gateway in pack.gateways.values():
+        yield _limits(pack, gateway)
     yield ""
 
 
 def _gateway(gateway: Gateway) -> str:
-    who = "the author, while filing" if gateway.at_filing else gateway.decides
-    tests = "; ".join(test.en.rstrip(".") for test in gateway.tests) or "-"
-    longest = "-" if gateway.max_hours is None else f"{gateway.max_hours} h"
-    name = f"{gateway.en} (duty)" if gateway.duty else gateway.en
+    who: str = "the author, while filing" if gateway.at_filing else gateway.decides
+    if gateway.decides_case is not None:
+        who += f"; {gateway.decides_case}, where the code stands after `B:`"
+    tests = "; ".join(test.en.rstrip(".") + (" *(in writing)*" if test.written else "") for test in gateway.tests)
+    mark = " (duty)" if gateway.duty else " (recommended)" if gateway.recommended else ""
+    to = _sectors(gateway.receivers) or "-"
+    if gateway.receiver_function != "field":
+        to += f", {gateway.receiver_function}"
+    if gateway.receiver_fallback is not None:
+        to += f" or else {gateway.receiver_fallback}"
+    law = "; ".join(gateway.law)
+    cells = (gateway.code, gateway.en + mark, law, who, tests or "-", _sectors(gateway.owners), to)
+    return f"| {' | '.join(cells)} |"
+
+
+def _limits(pack: Pack, gateway: Gateway) -> str:
+    age, basis = "-", "-" if gateway.basis == "none" else f"a {gateway.basis} in force"
+    if gateway.age is not None:
+        age = f"under {getattr(pack.parameters, gateway.age.parameter)}, by the {gateway.age.by} plausible age"
+    if gateway.offence != "none":
+        basis = "an offence that reaches the threshold" if gateway.offence == "threshold" else "an offence with prison"
+    if gateway.on_shift:
+        basis = "receivers on shift at the scene"
     cells = (
         gateway.code,
-        name,
-        "; ".join(gateway.law),
-        who,
-        tests,
-        _sectors(gateway.owners),
-        _sectors(gateway.receivers),
+        _hours(gateway.max_hours),
+        _hours(gateway.task_hours),
+        age,
+        basis,
+        "-" if gateway.approval == "none" else gateway.approval,
+        _hours(gateway.review_hours),
+        gateway.lifts,
+        gateway.status,
     )
-    return f"| {' | '.join(cells)} | {longest} |"
+    return f"| {' | '.join(cells)} |"
+
+
+def _hours(hours: int | None) -> str:
+    return "-" if hours is None else f"{hours} h"
+
+
+def _weights(pack: Pack) -> Iterator[str]:
+    set_ = pack.parameters
+    yield from ("## Offences", "")
+    yield f"A crime weighs enough from {set_.min_penalty_months} months of least imprisonment, an attempt at one from"
+    yield f"{set_.min_penalty_months_attempt} months. An offence that does not stand here is judged by whoever decides."
+    yield from ("", "| offence | law | from | to | weighs enough | as an attempt | status |")
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for code, one in pack.offences.items():
+        enough, tried = (reaches_threshold(pack, code, attempt=each) for each in (False, True))
+        scale = f"{one.min_months or 'fines'} | {one.max_months} months"
+        cells = f"{one.en} | {'; '.join(one.law)} | {scale} | {_yes(enough)} | {_yes(tried)} | {one.status}"
+        yield f"| {cells} |"
+    yield ""
+
+
+def _yes(held: bool) -> str:  # noqa: FBT001 - a word for it, and nothing else to name
+    return "yes" if held else "no"
+
+
+def _numbers(pack: Pack) -> Iterator[str]:
+    yield from ("## Numbers and switches", "", "| name | value |", "| --- | --- |")
+    for name, value in msgspec.to_builtins(pack.parameters).items():
+        said = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
+        yield f"| `{name}` | {said} |"
+    for name, value in msgspec.to_builtins(pack.filing).items():
+        yield f"| `{name}` | {' '.join(value) or '-'} |"
+    yield from ("", "How long reports are kept:", "", "| owner | days | why | law | status |")
+    yield "| --- | --- | --- | --- | --- |"
+    for owner, one in pack.retention.items():
+        yield f"| {owner} | {one.days or '-'} | {one.en} | {'; '.join(one.law)} | {one.status} |"
+    yield ""
+
+
+def _bounds(pack: Pack) -> Iterator[str]:
+    bounds = pack.bounds
+    yield from ("## B5.4 What every pack has to keep", "")
+    yield f"These are the bounds of {bounds.en}. They stand in a file of their own, which no pack can change."
+    yield ""
+    for one in bounds.protected:
+        yield f"* I1: {one.kind} is closed for good to {' '.join(one.closed_to)} ({'; '.join(one.law)})."
+    yield f"* I2: {' and '.join(bounds.person)} are `X` or `N` for {' '.join(bounds.outside)}."
+    yield f"* I3: {' '.join(bounds.counts_only)} gets counts of {' and '.join(bounds.person)} at most."
+    for each in bounds.within:
+        owners = " ".join(each.owners)
+        yield f"* I4: of what {owners} write, {each.column} sees no more than {each.limit} ({'; '.join(each.law)})."
+    owned = "; ".join(f"{code} {' '.join(owners)}" for code, owners in bounds.owned.items())
+    yield f"* I5: grounds of some owners only: {owned}."
+    for two in bounds.between:
+        yield f"* I6: {' '.join(two.grounds)} exist only between authorities, never for {' '.join(two.never)}."
+    yield "* I7: every kind, owner, compartment and column has exactly one code."
+    yield "* I8: no agency's pack is wider than the statute's, and none drops a duty; what only policy closed (`D`)"
+    yield "  may be opened as far as the base row."
+    yield "* I9: the carrier rule holds for every kind and owner."
+    yield ""
 
 
 def _sectors(sectors: tuple[Sector, ...]) -> str:
@@ -139,3 +240,4 @@ def _order() -> Iterator[str]:
     yield from ("## B6. Which rule wins", "")
     for number, step in enumerate(_ORDER, 1):
         yield f"{number}. {step}"
+    yield ""

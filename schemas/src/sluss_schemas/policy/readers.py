@@ -10,20 +10,25 @@ Source: docs/secrecy-rules.md, "How the pack meets the keys"; docs/protocol.md s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from sluss_schemas.ids import COMPARTMENT_NAMES, COMPARTMENTS, FUNCTIONS, Compartment, Function, Sector, bit
-from sluss_schemas.policy.answers import Form, Receiver
+from sluss_schemas.policy.answers import AgreedCell, Form, Receiver
 from sluss_schemas.policy.decide import collected, column, slots
 from sluss_schemas.policy.model import Gateway, Label, Pack
 
 AgencyView = tuple[str, Sector, Collection[Function]]
 """An agency as a device sees it: its slug, its sector, and the functions that have an epoch."""
 Language = Literal["en", "sv"]
+_BY_AGREEMENT: Final = Label(
+    "An agreement between the agencies opens it, as long as it is in force.",
+    "En överenskommelse mellan myndigheterna öppnar det, så länge den gäller.",
+)
 
 
 class Reader(msgspec.Struct, frozen=True):
@@ -36,7 +41,7 @@ class Reader(msgspec.Struct, frozen=True):
         rule_id: the cell behind it.
         reason: why, in the language asked for.
         law: the statutes behind it.
-        via: `automatic`, `duty:<code>`, `held:<code>` or `named`.
+        via: `automatic`, `agreement`, `duty:<code>`, `held:<code>` or `named`.
 
     """
 
@@ -59,6 +64,7 @@ def readers(
     duties_sent: Collection[str] = (),
     filled: Collection[Compartment] | None = None,
     embargo: bool = False,
+    agreed: Mapping[str, tuple[AgreedCell, ...]] | None = None,
     lang: Language = "en",
 ) -> list[Reader]:
     """Return who will read a report of this kind, the own agency first.
@@ -72,6 +78,7 @@ def readers(
         duties_sent: codes of the duties that were answered "send".
         filled: the compartments that the report fills; all that the kind collects where it is not given.
         embargo: whether the report is kept back.
+        agreed: what agreements in force open to each agency, by its slug.
         lang: the language of the reasons.
 
     """
@@ -83,6 +90,9 @@ def readers(
             receiver = Receiver(sector, function, slug == mine)
             may = slots(pack, kind, owner, receiver, embargo=embargo)
             ways = [("automatic", may.open)]
+            if opened := (agreed or {}).get(slug):
+                under = replace(receiver, agreed=opened)
+                ways.append(("agreement", slots(pack, kind, owner, under, embargo=embargo).open))
             ways += [
                 (f"duty:{code}", bits)
                 for code, bits in may.duties.items()
@@ -104,17 +114,62 @@ def receives(gateway: Gateway, function: Function, functions: Collection[Functio
     return function == gateway.receiver_fallback
 
 
+class Asked(NamedTuple):
+    """What the form puts to the author, each in the catalogue's order.
+
+    Attributes:
+        due: duties that have to be answered.
+        recommended: what the author may tell as well; nothing is overdue without it.
+
+    """
+
+    due: tuple[str, ...]
+    recommended: tuple[str, ...]
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """Everything that the author may answer."""
+        return (*self.due, *self.recommended)
+
+
+def asked(
+    pack: Pack,
+    kind: int,
+    owner: Sector,
+    agencies: Sequence[AgencyView],
+    *,
+    event_pack: Pack,
+    at: date,
+    own: str | None = None,
+) -> Asked:
+    """Return what the form puts to the author about an event of the local day `at`, by the packs of now and of then.
+
+    What may be told is what the pack of now lets travel, for it is told now. What is due of it, the pack of the day
+    of the event says: nobody had a duty before the law that made it one.
+    """
+    may = [*duties_due(pack, kind, owner, agencies, max(at, pack.valid_from), own=own)]
+    due = {*duties_due(event_pack, kind, owner, agencies, at, own=own)} & {*may}
+    may += _told(pack, kind, owner, agencies, own, recommended=True)
+    order = [code for code in pack.gateways if code in may]
+    return Asked(tuple(c for c in order if c in due), tuple(c for c in order if c not in due))
+
+
 def duties_due(
     pack: Pack, kind: int, owner: Sector, agencies: Sequence[AgencyView], at: date, *, own: str | None = None
 ) -> list[str]:
     """Return the duties that the form puts to the author, in the catalogue's order.
 
     Only what the author may answer alone is listed, and only where the partnership has an agency to tell.
-    `at` is the local day of the event: before the pack's first day no duty is due.
+    `at` is the local day of the event, and `pack` the one of that day; before its first day no duty is due.
     Whether the duty is due by the kind itself (`Kind.duty_itself`) or where its condition holds, the form says.
     """
-    if at < pack.valid_from:
-        return []
+    return [] if at < pack.valid_from else _told(pack, kind, owner, agencies, own, recommended=False)
+
+
+def _told(
+    pack: Pack, kind: int, owner: Sector, agencies: Sequence[AgencyView], own: str | None, *, recommended: bool
+) -> list[str]:
+    """Return the duties, or the recommendations, that an author answers while filing."""
     mine = own if own is not None else next((slug for slug, sector, _ in agencies if sector == owner), None)
     others = {sector for slug, sector, _ in agencies if slug != mine}
     told = {
@@ -122,9 +177,13 @@ def duties_due(
         for sector in others
         for compartment in COMPARTMENTS
         if (cell := pack.cells.get((kind, owner, compartment, sector))) is not None
-        for code in cell.duties
+        for code in (cell.gateways if recommended else cell.duties)
     }
-    return [code for code, gateway in pack.gateways.items() if code in told and gateway.at_filing]
+    return [
+        code
+        for code, gateway in pack.gateways.items()
+        if code in told and gateway.at_filing and gateway.recommended is recommended
+    ]
 
 
 def _rows(
@@ -149,6 +208,7 @@ def _rows(
         found = _fullest(ways, compartment)
         if found is not None:
             via, form = found
+            why = _BY_AGREEMENT if via == "agreement" else why
             reason = why.en if lang == "en" else why.sv
             yield Reader(audience, COMPARTMENT_NAMES[compartment], form, cell.rule_id, reason, cell.law, via)
 
