@@ -17,10 +17,10 @@ depends_on = None
 def upgrade() -> None:
     """Add the columns, their indexes, and the entries that wait for their time."""
     op.add_column("grants", sa.Column("not_before", sa.BigInteger(), nullable=False, server_default=sa.text("0")))
-    for name in ("not_after", "ended_at"):
-        op.add_column("grants", sa.Column(name, sa.BigInteger(), nullable=True))
+    op.add_column("grants", sa.Column("not_after", sa.BigInteger(), nullable=True))
     for name in ("basis", "excerpts"):
         op.add_column("grants", sa.Column(name, sa.LargeBinary(), nullable=True))
+    op.add_column("grants", sa.Column("ended_at", sa.BigInteger(), nullable=True))
     op.create_index("grants_by_version", "grants", ["partnership_id", "digest"])
     op.create_index("grants_by_basis", "grants", ["partnership_id", "agency", "basis"])
     op.create_index("grants_by_end", "grants", ["partnership_id", "not_after"])
