@@ -47,7 +47,7 @@ def filed_without_network(partnership: Partnership, guard: Terminal) -> dict[str
         assert {tuple(row) for row in rows} == {("audience", "compartment", "form", "rule", "reason", "law")}
         assert {row["audience"] for row in rows} >= {"security/field", "police/field"}
         filed = guard.json("file", "order_incident", "--duty", "L14=send", "--json", "-", given=json.dumps(INCIDENT))
-        assert set(filed) == {"id", "kind", "version", "state", "readers", "duties_due"}
+        assert set(filed) == {"id", "kind", "version", "state", "readers", "duties_due", "hold"}
         assert (filed["kind"], filed["version"], filed["state"]) == ("order_incident", 1, "waiting")
         assert filed["duties_due"] == []
         assert ("police/field", "subject") in {(row["audience"], row["compartment"]) for row in filed["readers"]}

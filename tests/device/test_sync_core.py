@@ -27,12 +27,16 @@ NOW = 1_000
 
 @dataclass(frozen=True)
 class Delivery:
-    """A delivery, as far as it matters here: which version, through what, under which grant, and what it opens."""
+    """A delivery, as far as it matters here: which version, through what, under which grant, and what it opens.
+
+    Of what a grant opens, `less` are the slots in which it gives an excerpt.
+    """
 
     digest: Digest
     feed: bytes
     grant: int | None
     slots: int
+    less: int = 0
 
     @property
     def ends(self) -> int | None:
@@ -45,14 +49,27 @@ class Delivery:
         if self.grant is not None:
             one = (bytes([self.grant]) * 16, bytes(self.digest), (0,), (), "L03", b"", (), b"", 0, self.ends, b"")
             grant = Grant(1, *one)
+        whole = {at: self.digest[:1] + bytes([at]) for at in range(16) if self.whole >> at & 1}
         return Opened(
             AGENCY, REPORT, self.digest, 1 + DIGESTS.index(self.digest), b"m", 2, 1, grant,
-            slots=self.slots, sections={at: self.digest[:1] + bytes([at]) for at in range(16) if self.slots >> at & 1},
+            slots=self.slots, sections=whole, keys={at: b"k" + data for at, data in whole.items()},
+            excerpts=self.excerpts,
         )  # fmt: skip
+
+    @property
+    def whole(self) -> int:
+        """The slots that it gives whole."""
+        return self.slots & ~self.less if self.grant is not None else self.slots
+
+    @property
+    def excerpts(self) -> dict[int, bytes]:
+        """What it gives of the others, which no other grant gives just so."""
+        return {at: bytes([self.grant or 0, at]) for at in range(16) if self.slots & ~self.whole & 1 << at}
 
 
 slots = st.integers(0, 2**16 - 1)
-deliveries = st.builds(Delivery, st.sampled_from(DIGESTS), st.sampled_from(FEEDS), st.sampled_from([None, 1, 2]), slots)
+grants = st.sampled_from([None, 1, 2])
+deliveries = st.builds(Delivery, st.sampled_from(DIGESTS), st.sampled_from(FEEDS), grants, slots, slots)
 
 
 def merged(found: list[Delivery], before: Received | None = None) -> Received:
@@ -88,18 +105,21 @@ def test_three_deliveries_give_the_same_in_each_of_their_orders() -> None:
 
 
 Model = dict[tuple[Digest, bytes, int | None], Delivery]
-drops = st.tuples(st.just("drop"), st.sampled_from(FEEDS), st.sampled_from(DIGESTS))
+drops = st.tuples(st.just("drop"), st.sampled_from(FEEDS), st.sampled_from(DIGESTS), grants)
+recalls = st.tuples(st.just("recall"), st.sampled_from([1, 2]))
 closes = st.tuples(st.just("close"), st.sampled_from(FEEDS))
 erases = st.tuples(st.just("erase"), st.sampled_from(DIGESTS))
 expiries = st.tuples(st.just("expire"), st.sampled_from([NOW, NOW + 10, NOW + 19, NOW + 20]))
-steps = st.lists(st.one_of(deliveries, deliveries, drops, closes, erases, expiries), max_size=20)
+steps = st.lists(st.one_of(deliveries, deliveries, drops, recalls, closes, erases, expiries), max_size=20)
 
 
 def left_by(step: tuple[object, ...], one: Delivery) -> bool:
     """Tell whether a step leaves a delivery in force."""
     match step:
-        case ("drop", feed, digest):
-            return (one.feed, one.digest, one.grant) != (feed, digest, None)
+        case ("drop", feed, digest, grant):
+            return (one.feed, one.digest, one.grant) != (feed, digest, grant)
+        case ("recall", grant):
+            return one.grant != grant
         case ("close", feed):
             return one.feed != feed
         case ("erase", digest):
@@ -111,8 +131,12 @@ def left_by(step: tuple[object, ...], one: Delivery) -> bool:
 
 def after(step: tuple[object, ...], received: Received) -> Received:
     match step:
-        case ("drop", bytes() as feed, bytes() as digest):
+        case ("drop", bytes() as feed, bytes() as digest, None):
             return sync_core.drop(received, feed, digest)
+        case ("drop", bytes() as feed, bytes() as digest, int() as grant):
+            return sync_core.drop(received, feed, digest + bytes([grant]) * 16)
+        case ("recall", int() as grant):
+            return sync_core.recall(received, bytes([grant]) * 16)
         case ("close", bytes() as feed):
             return sync_core.drop(received, feed)
         case ("erase", bytes() as digest):
@@ -139,6 +163,7 @@ def test_a_version_is_held_as_long_as_something_holds_it_and_shows_what_that_ope
         digest: (
             sorted((one.feed, one.grant or 0) for one in model.values() if one.digest == digest),
             sorted({at for one in model.values() if one.digest == digest for at in one.opened().sections}),
+            sorted(part for one in model.values() if one.digest == digest for part in one.excerpts.items()),
         )
         for digest in {one.digest for one in model.values()}
     }
@@ -146,9 +171,12 @@ def test_a_version_is_held_as_long_as_something_holds_it_and_shows_what_that_ope
         version.digest: (
             sorted((hold.feed, hold.grant[0] if hold.grant else 0) for hold in version.holds),
             [number for number, _ in version.sections],
+            sorted(part for hold in version.holds for part in hold.excerpts),
         )
         for version in received.versions
     } == expected
+    # Whoever has the key of a part has the part: nothing can be disclosed later that cannot be read now.
+    assert all([at for at, _ in one.keys] == [at for at, _ in one.sections] for one in received.versions)
     assert all(
         data == version.digest[:1] + bytes([at]) for version in received.versions for at, data in version.sections
     )
@@ -159,7 +187,13 @@ def test_versions_stand_in_their_order_and_removals_repeat_without_effect(found:
     received = merged(found)
 
     assert [one.version for one in received.versions] == sorted({1 + DIGESTS.index(one.digest) for one in found})
-    for step in (("drop", FEEDS[0], DIGESTS[0]), ("close", FEEDS[1]), ("erase", DIGESTS[1]), ("expire", NOW + 10)):
+    for step in (
+        ("drop", FEEDS[0], DIGESTS[0], None),
+        ("drop", FEEDS[0], DIGESTS[0], 1),
+        ("close", FEEDS[1]),
+        ("erase", DIGESTS[1]),
+        ("expire", NOW + 10),
+    ):
         once = after(step, received)
         assert after(step, once) == once
 

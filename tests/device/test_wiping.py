@@ -59,7 +59,8 @@ def file(agency: Agency, local: Local, said: str = SAID) -> ReportId:
     report_id = ReportId(os.urandom(16))
     seen = datetime.fromtimestamp(agency.now, UTC) - timedelta(minutes=5)
     form = forms.OrderIncident(scene="square", observed_at=seen, sub_kind="threat", severity=2, situation=said)
-    saving.save(local, form, saving.Version(report_id, 1), {}, source=f"{said} from a file", now=agency.now)
+    wish = saving.Wish(duties={}, source=f"{said} from a file")
+    saving.save(local, form, saving.Version(report_id, 1), wish, agency.now)
     return report_id
 
 

@@ -15,6 +15,7 @@ from sluss_schemas.codec import encode
 from sluss_schemas.forms import (
     FORMS,
     OrderIncident,
+    Person,
     Place,
     author_extra,
     check,
@@ -69,7 +70,7 @@ def test_a_brief_and_a_fact_hold_no_text_but_the_scene_and_no_number_of_anybody(
 
 @pytest.mark.parametrize(("kind", "owner"), KINDS_AND_OWNERS)
 def test_what_leaves_in_the_author_section_is_only_what_stays_at_home(kind: int, owner: Sector) -> None:
-    extra = author_extra(canary_form(kind), owner)
+    extra = author_extra(canary_form(kind), owner, PACK)
 
     home = [*POINT.values()] if owner in {"POL", "SEC"} else [None, None]
     own = [field for field in fields(FORMS[kind]) if field.compartment == "AUT"]
@@ -113,10 +114,10 @@ def test_a_place_that_is_nothing_but_a_point_leaves_no_trace_in_a_guards_place_s
     cut = sections(form, "SEC", PACK)
 
     assert cut == sections(pointless, "SEC", PACK)
-    assert rebuild(1, cut, PACK, author_extra(form, "SEC")) == form
+    assert rebuild(1, cut, PACK, author_extra(form, "SEC", PACK)) == form
     assert rebuild(1, cut, PACK) == pointless
     assert cut != sections(form, "MUN", PACK)
-    assert author_extra(form, "MUN") is None
+    assert author_extra(form, "MUN", PACK) is None
 
 
 def test_the_one_who_told_of_an_absent_person_is_kept_apart_from_the_person() -> None:
@@ -124,7 +125,7 @@ def test_the_one_who_told_of_an_absent_person_is_kept_apart_from_the_person() ->
     check(form, owner="SOC", now=NOW, scenes=SCENES, pack=PACK)
 
     assert b"canary-of-aut" not in encode(list(sections(form, "SOC", PACK).values()))
-    assert author_extra(form, "SOC") == [None, None, [bytes([7]) * 16], "canary-of-aut"]
+    assert author_extra(form, "SOC", PACK) == [None, None, [bytes([7]) * 16], "canary-of-aut"]
 
 
 MALFORMED: list[tuple[Compartment, list[object]]] = [
@@ -240,3 +241,12 @@ def test_an_author_part_that_no_form_made_is_malformed(extra: list[object]) -> N
         rebuild(6, cut, PACK, extra)
 
     assert refused.value.code == "malformed"
+
+
+def test_whoever_may_be_a_child_is_nobody_s_suspect_for_a_reader() -> None:
+    # No device files this; a section that came from elsewhere may say it.
+    said = [Person(role="suspect", age_min=14, age_max=16), Person(role="suspect", age_band="18-20")]
+    form = OrderIncident(observed_at=NOW, sub_kind="threat", subject=said)
+    shown = read(1, "SUB", sections(form, "POL", PACK)["SUB"], PACK)
+
+    assert [person.role for person in shown] == ["child", "suspect"]  # type: ignore[attr-defined]  # persons

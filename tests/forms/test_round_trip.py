@@ -33,7 +33,7 @@ def test_a_form_that_may_be_filed_comes_back_from_its_sections(filed: tuple[Form
 
     check(form, owner=owner, now=NOW, scenes=SCENES, pack=PACK)
     cut = {compartment: _through_bytes(array) for compartment, array in sections(form, owner, PACK).items()}
-    extra = author_extra(form, owner)
+    extra = author_extra(form, owner, PACK)
 
     assert rebuild(form.KIND, cut, PACK, None if extra is None else _through_bytes(extra)) == form
 
@@ -58,7 +58,7 @@ def test_sections_hold_no_maps_and_no_floats_and_only_what_is_filled(filed: tupl
     for compartment in HEADS:
         full = [field for field in fields(type(form)) if field.compartment == compartment]
         wanted = [field.name for field in full if filled(getattr(form, field.name))]
-        only_a_point = compartment == "PLC" and "PLC" not in cut and author_extra(form, owner) is not None
+        only_a_point = compartment == "PLC" and "PLC" not in cut and author_extra(form, owner, PACK) is not None
         assert (compartment in cut) == bool(wanted) or only_a_point
 
 
@@ -66,7 +66,7 @@ def test_sections_hold_no_maps_and_no_floats_and_only_what_is_filled(filed: tupl
 def test_a_full_form_comes_back_in_one_piece(kind: int, owner: Sector) -> None:
     form = canary_form(kind)
 
-    assert rebuild(kind, sections(form, owner, PACK), PACK, author_extra(form, owner)) == form
+    assert rebuild(kind, sections(form, owner, PACK), PACK, author_extra(form, owner, PACK)) == form
 
 
 @pytest.mark.parametrize(("kind", "owner"), KINDS_AND_OWNERS)

@@ -72,7 +72,10 @@ def test_the_document_lists_every_route() -> None:
 def test_every_listed_route_is_answered(server: Server) -> None:
     for path, item in described()["paths"].items():
         for method in item:
-            assert server.http.request(method, path).status_code not in {404, 405}, (method, path)
+            response = server.http.request(method, path)
+            # What a parameter names may not be there; then its route says so, and not the framework.
+            answered = "{" in path and response.json().get("field") == path.rsplit("{", 1)[1].rstrip("}")
+            assert answered or response.status_code not in {404, 405}, (method, path)
 
 
 def test_what_is_signed_says_so() -> None:

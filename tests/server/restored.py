@@ -90,7 +90,7 @@ async def faults(engine: Engine) -> list[str]:
             *await _gaps(connection, tables.ledger_heads, tables.ledger_leaves, ("partnership_id", "agency")),
             *await _gaps(connection, tables.directory_heads, tables.directory_entries, ("partnership_id", "agency")),
             *await _orphans(connection, tables.reports, tables.outcomes),
-            *await _orphans(connection, tables.feed_entries, tables.reports),
+            *await _orphans(connection, tables.feed_entries, tables.reports, tables.feed_entries.c.op == "put"),
             *await _orphans(connection, tables.facts, tables.reports),
         ]
 
@@ -107,8 +107,8 @@ async def _gaps(connection: AsyncConnection, heads: Any, rows: Any, keys: tuple[
     return [] if found == ends else [f"{heads.name}: {set(found.items()) ^ set(ends.items())}"]
 
 
-async def _orphans(connection: AsyncConnection, rows: Any, parents: Any) -> list[str]:  # noqa: ANN401  # tables
+async def _orphans(connection: AsyncConnection, rows: Any, parents: Any, *of: Any) -> list[str]:  # noqa: ANN401  # tables
     """Rows about a report version that is not there."""
     known = select(parents.c.digest)
-    count = (await connection.execute(select(func.count()).where(rows.c.digest.not_in(known)))).scalar_one()
+    count = (await connection.execute(select(func.count()).where(rows.c.digest.not_in(known), *of))).scalar_one()
     return [f"{rows.name} without {parents.name}: {count}"] if count else []

@@ -9,7 +9,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.hazmat.primitives import hashes
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import structs
 
 from sluss_schemas import disclosure, manifest, sync
 from sluss_schemas.codec import encode
@@ -190,11 +191,24 @@ def make_grant(
     grant_id: bytes | None = None,
     pack: bytes | None = None,
     tests: Sequence[disclosure.Test] | None = None,
+    reasons: bytes = b"reasons",
+    excerpts: Mapping[int, bytes] | None = None,
+    approvers: Sequence[SignKey] = (),
+    **fields: Any,  # noqa: ANN401  # any field of a grant
 ) -> disclosure.GrantItem:
-    """Make a grant of the author's group; every test of its gateway is affirmed unless others are given."""
+    """Make a grant of the author's group; every test of its gateway is affirmed unless others are given.
+
+    `excerpts` gives plaintexts by slot; `approvers` sign the grant as it is before anybody has.
+    """
     demanded = builtin()[-1].gateways[gateway].tests if gateway in builtin()[-1].gateways else ()
     affirmed = [disclosure.Test(test.code, met=True) for test in demanded]
     name = grant_id or os.urandom(16)
+    keys, cut = dict(report.keys), list[disclosure.Section]()
+    for number, plaintext in sorted((excerpts or {}).items()):
+        keys[number] = os.urandom(32)
+        context = b"sluss/excerpt" + report.digest + name + bytes([number])
+        encryptor = Cobblestone256Encryptor(keys[number], context)
+        cut.append(disclosure.Section(number, encryptor.update(plaintext) + encryptor.finalize()))
     sealed = tuple(
         sorted(
             (
@@ -202,7 +216,7 @@ def make_grant(
                     report.digest,
                     public,
                     bits,
-                    {number: report.keys.get(number, bytes(32)) for number in slots_of(bits)},
+                    {number: keys.get(number, bytes(32)) for number in slots_of(bits)},
                     os.urandom(32),
                     grant=name,
                 )
@@ -211,24 +225,27 @@ def make_grant(
             key=lambda one: one.kid,
         )
     )
-    data = encode(
-        disclosure.Grant(
-            manifest.FORMAT,
-            name,
-            report.digest,
-            tuple(slots_of(bitmap_of(wrap.slot for one in sealed for wrap in one.wraps))),
-            tuple(one.kid for one in sealed),
-            gateway,
-            pack or report.manifest.pack,
-            tuple(affirmed if tests is None else tests),
-            hashlib.sha256(b"").digest(),
-            now,
-            not_after,
-            disclosure.sealed_digest(sealed),
-        )
+    grant = disclosure.Grant(
+        manifest.FORMAT,
+        name,
+        report.digest,
+        tuple(slots_of(bitmap_of(wrap.slot for one in sealed for wrap in one.wraps))),
+        tuple(one.kid for one in sealed),
+        gateway,
+        pack or report.manifest.pack,
+        tuple(affirmed if tests is None else tests),
+        hashlib.sha256(reasons).digest(),
+        now,
+        not_after,
+        disclosure.sealed_digest(sealed),
+        excerpts=tuple(disclosure.Excerpt(one.slot, hashlib.sha256(one.section).digest()) for one in cut),
     )
+    grant = structs.replace(grant, **fields)
+    asked = b"sluss/approval" + hashlib.sha256(encode(grant)).digest()
+    signed = tuple(disclosure.Approval(one.kid, one.sign(asked)) for one in approvers)
+    data = encode(structs.replace(grant, approvals=(*grant.approvals, *signed)))
     signature = report.draft.group.sign(disclosure.signature_message(data))
-    return disclosure.GrantItem(data, signature, b"decider", b"reasons", sealed)
+    return disclosure.GrantItem(data, signature, b"decider", reasons, sealed, tuple(cut))
 
 
 def with_grants(report: SealedReport, *grants: disclosure.GrantItem) -> SealedReport:

@@ -29,6 +29,10 @@ from tests.server.sealer import SealedReport
 from tests.server.test_custody import TestRoster, TestShares
 from tests.server.test_delivering import TestUsed
 from tests.server.test_directory import TestAnothersNames, TestAppend, TestPull
+from tests.server.test_ending import (
+    test_at_midnight_is_not_a_second_later,
+    test_by_a_recall_is_written_once_in_each_feed_and_nothing_follows,
+)
 from tests.server.test_grants import TestLater, test_a_grants_id_is_used_once
 from tests.server.test_keys import TestWrapsThatADeviceGets
 from tests.server.test_pull import TestPast, TestWaiting
@@ -39,6 +43,8 @@ from tests.server.test_push import (
     TestTwoProcesses,
 )
 from tests.server.test_quarantine import TestCountersigned
+from tests.server.test_records import TestConsent, TestFollowing, TestRecall, TestReclassified, book
+from tests.server.test_sweeping import TestAnotherPack, TestRelease, TestShift
 from tests.server.test_versions import (
     TestAnothersId,
     test_a_changed_scene_is_a_drop_and_a_put,
@@ -47,24 +53,34 @@ from tests.server.test_versions import (
 from tests.server.town import AGENCIES, Town
 
 __all__ = [
+    "TestAnotherPack",
     "TestAnothersId",
     "TestAnothersNames",
     "TestAppend",
     "TestBrokenTransaction",
+    "TestConsent",
     "TestCountersigned",
     "TestDuplicates",
+    "TestFollowing",
     "TestLater",
     "TestPast",
     "TestPull",
     "TestQuarantine",
+    "TestRecall",
+    "TestReclassified",
+    "TestRelease",
     "TestRoster",
     "TestShares",
+    "TestShift",
     "TestTwoProcesses",
     "TestUsed",
     "TestWaiting",
     "TestWrapsThatADeviceGets",
+    "book",
     "test_a_changed_scene_is_a_drop_and_a_put",
     "test_a_grants_id_is_used_once",
+    "test_at_midnight_is_not_a_second_later",
+    "test_by_a_recall_is_written_once_in_each_feed_and_nothing_follows",
     "test_of_rivals_at_once_one_is_created_and_the_others_fork",
 ]
 

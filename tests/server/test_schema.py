@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import asyncpg
 
 from sluss_schemas.problems import Invalid
 from sluss_server.storage import (
+    checkpoints,
     custody,
     directory,
     disclosure,
@@ -24,6 +25,7 @@ from sluss_server.storage import (
     heads,
     keys,
     ledger,
+    readings,
     reports,
     restores,
     schema,
@@ -126,7 +128,8 @@ def _upgrade_to(connection: Connection, revision: str) -> None:
 
 
 def _statements() -> Iterator[tuple[str, object]]:
-    for module in (custody, directory, disclosure, enrolment, facts, feeds, heads, keys, ledger, reports, restores):
+    modules = (checkpoints, custody, directory, disclosure, enrolment, facts, feeds, heads, keys, ledger, readings)
+    for module in (*modules, reports, restores):
         yield from ((f"{module.__name__}.{name}", one) for name, one in vars(module).items())
 
 

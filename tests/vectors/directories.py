@@ -61,6 +61,38 @@ def shares(number: int, *names: str) -> list[Any]:
     return [FIELD, number, [[device_of(name), p.sha256(b"share of " + name.encode())] for name in names]]
 
 
+def agency_of(slug: str, sector: str, *, registry: bool) -> bytes:
+    start = c.Chain(world.NOW)
+    start.add("genesis", _genesis(slug, sector, registry=registry), ROOT)
+    return start.agency
+
+
+OWN, OTHER = agency_of("security", "SEC", registry=True), agency_of("police", "POL", registry=False)
+
+
+def terms(name: str, **wrong: Any) -> list[Any]:  # noqa: ANN401  # any value may be the wrong one
+    """Return the terms of an agreement, with some of them replaced by name."""
+    fields = {
+        "agreement": _seed(f"agreement {name}", 16),
+        "parties": sorted([OWN, OTHER]),
+        "cells": sorted([[17, OWN, "SIT", OTHER, "A"], [17, OWN, "PLC", OTHER, "R"]]),
+        "scenes": [1, 2],
+        "purpose": "Handing over at the end of a shift.",
+        "owner": "S-4",
+        "begins": world.NOW,
+        "ends": world.NOW + 30 * 86_400,
+    }
+    assert wrong.keys() <= fields.keys()
+    return list({**fields, **wrong}.values())
+
+
+def agreement(name: str, head: str = "dora", *, by: str | None = None, **wrong: Any) -> list[Any]:  # noqa: ANN401  # as above
+    """Return the body that takes part in an agreement; `by` is whose device signs it in the head's name."""
+    written = wire.write(terms(name, **wrong))
+    signature = p.sign(_seed(f"sign {by or head}"), b"sluss/agreement" + p.sha256(written))
+    return [written, device_of(head), signature]
+
+
 def full() -> c.Chain:
     """Return a chain with every kind of entry.
 
@@ -98,6 +130,14 @@ def full() -> c.Chain:
         ("roster", [p.sha256(b"roster")], REGISTRAR),
         ("peer", [_seed("another agency", 16), p.sha256(b"another root"), "agreement of 2026", None], REGISTRAR),
         ("instance", [_seed("instance", 16)], REGISTRAR),
+        ("agreement", agreement("standing"), REGISTRAR),
+        ("agreement", agreement("suspended", scenes=None), REGISTRAR),
+        ("agreement", agreement("resumed", "bo"), REGISTRAR),
+        ("agreement", agreement("ended"), REGISTRAR),
+        ("agreement_end", [_seed("agreement suspended", 16), "suspended"], REGISTRAR),
+        ("agreement_end", [_seed("agreement resumed", 16), "suspended"], REGISTRAR),
+        ("agreement_end", [_seed("agreement resumed", 16), "resumed"], REGISTRAR),
+        ("agreement_end", [_seed("agreement ended", 16), "terminated"], REGISTRAR),
         ("member_remove", [FIELD, device_of("bo")], REGISTRAR),
         ("person_add", [CECILIA, "S-3", [], None, None], REGISTRAR),
         ("epoch", epoch(2, SECOND, [device_of("alice")]), REGISTRAR),
@@ -176,13 +216,16 @@ _KNOWN: Final = [device_of("alice")]
 _NOW: Final = sorted(custodians("alice", "alice's second", "frida"))
 _THIRD: Final = Group(secret=_seed("epoch 3"))
 
+_AGREED: Final = before("agreement_end")
+_PART: Final = [17, OWN, "SIT", OTHER, "A"]
+
 BAD: Final = (
     # links and form
     _bad("gap", "pack", _PACK, seq=END + 1),
     _bad("number_used_before", "pack", _PACK, seq=END - 1),
     _bad("wrong_prev", "pack", _PACK, prev=bytes(32)),
     _bad("wrong_format", "pack", _PACK, format=2),
-    _bad("unknown_kind", "pack", _PACK, kind=20),
+    _bad("unknown_kind", "pack", _PACK, kind=22),
     _bad("second_genesis", "genesis", _genesis("security", "SEC", registry=True), ROOT),
     _bad("begins_without_a_genesis", "pack", _PACK, chain="empty"),
     _bad("body_of_another_kind", "pack", [FIELD, "field"], code="malformed"),
@@ -266,6 +309,40 @@ BAD: Final = (
     _bad("shares_of_an_epoch_that_is_not", "shares", shares(3, "alice", "bo", "erik")),
     _bad("shares_of_epoch_zero", "shares", shares(0, "alice", "bo", "erik")),
     _bad("shares_of_an_audience_that_is_not", "shares", [bytes(16), *shares(1, "alice", "bo", "erik")[1:]]),
+    # agreements
+    _bad("agreement_of_others", "agreement", agreement("new", parties=sorted([OTHER, _seed("third", 16)]),
+         cells=[[17, OTHER, "SIT", _seed("third", 16), "A"]]), after=_AGREED),
+    _bad("agreement_parties_unsorted", "agreement", agreement("new", parties=sorted([OWN, OTHER])[::-1]),
+         after=_AGREED),
+    _bad("agreement_with_a_part_twice", "agreement", agreement("new", cells=[_PART, [*_PART[:4], "R"]]),
+         after=_AGREED),
+    _bad("agreement_cells_unsorted", "agreement",
+         agreement("new", cells=[[17, OWN, "SIT", OTHER, "A"], [17, OWN, "PLC", OTHER, "R"]]), after=_AGREED),
+    _bad("agreement_scenes_unsorted", "agreement", agreement("new", scenes=[2, 1]), after=_AGREED),
+    _bad("agreement_scenes_empty", "agreement", agreement("new", scenes=[]), code="malformed", after=_AGREED),
+    _bad("agreement_for_a_stranger", "agreement", agreement("new", cells=[[17, OWN, "SIT", _seed("third", 16), "A"]]),
+         after=_AGREED),
+    _bad("agreement_with_oneself", "agreement", agreement("new", cells=[[17, OWN, "SIT", OWN, "A"]]), after=_AGREED),
+    _bad("agreement_that_gives_a_ground", "agreement", agreement("new", cells=[[17, OWN, "SIT", OTHER, "B:L01"]]),
+         code="malformed", after=_AGREED),
+    _bad("agreement_that_ends_as_it_begins", "agreement", agreement("new", ends=world.NOW), after=_AGREED),
+    _bad("agreement_for_six_years", "agreement", agreement("new", ends=world.NOW + 6 * 366 * 86_400), after=_AGREED),
+    _bad("agreement_that_is_over", "agreement", agreement("new", begins=world.NOW - 9, ends=world.NOW),
+         after=_AGREED),
+    _bad("agreement_integer_longer_than_needed", "agreement", agreement("new", scenes=[wire.Raw(b"\xcc\x01")]),
+         code="not_canonical", after=_AGREED),
+    _bad("agreement_signed_by_field_staff", "agreement", agreement("new", "alice"), after=_AGREED),
+    _bad("agreement_signed_in_the_head_s_name", "agreement", agreement("new", by="alice"), code="bad_signature",
+         after=_AGREED),
+    _bad("agreement_signed_by_a_suspended_head", "agreement", agreement("new")),
+    _bad("agreement_signed_by_a_revoked_head", "agreement", agreement("new", "bo")),
+    _bad("agreement_id_used_before", "agreement", agreement("standing", purpose="Another one."), after=_AGREED),
+    _bad("agreement_to_end_unknown", "agreement_end", [_seed("agreement new", 16), "terminated"]),
+    _bad("agreement_to_resume_stands", "agreement_end", [_seed("agreement standing", 16), "resumed"]),
+    _bad("agreement_to_suspend_is_suspended", "agreement_end", [_seed("agreement suspended", 16), "suspended"]),
+    _bad("agreement_to_resume_was_ended", "agreement_end", [_seed("agreement ended", 16), "resumed"]),
+    _bad("agreement_ended_in_another_way", "agreement_end", [_seed("agreement standing", 16), "paused"],
+         code="malformed"),
     # scenes
     _bad("scene_outside_the_registry", "scene", scene(1, "central-square", "Central square"), chain="bare"),
     _bad("scene_with_another_slug", "scene", scene(1, "station-park", "Station park")),

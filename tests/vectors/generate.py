@@ -156,6 +156,7 @@ def _state(chain: c.Chain) -> Json:
         "shares": found.bodies["shares"][-1][2][0][1].hex(),
         "roster": found.bodies["roster"][-1][0].hex(),
         "instance": found.bodies["instance"][-1][0].hex(),
+        "agreements": {agreement.hex(): state for agreement, state in found.agreements.items()},
         "audiences": audiences,
     }
 

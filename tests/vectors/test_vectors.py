@@ -16,7 +16,7 @@ from sluss_client.crypto import CannotOpen, KemKey, SignKey
 from sluss_client.keyring import rotation, splitting
 from sluss_client.reading import Alarm
 from sluss_schemas import directory as d
-from sluss_schemas import disclosure, forms, invitation, manifest, membership, records, signing
+from sluss_schemas import disclosure, forms, invitation, ledger, manifest, membership, records, signing
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import (
     COMPARTMENTS,
@@ -168,6 +168,7 @@ def state(directory: Directory) -> Json:
         "shares": shares.shares[0][1].hex(),
         "roster": (directory.roster or b"").hex(),
         "instance": directory.instance.hex(),
+        "agreements": {agreement.hex(): one.state for agreement, one in directory.agreements.items()},
         "audiences": {
             one.function: {
                 "members": {kid.hex(): first for kid, first in sorted(one.members.items())},
@@ -459,6 +460,14 @@ def test_a_records_tag_says_which_it_is() -> None:
     assert (open_.task, open_.reason) == (None, b"reason")
     assert isinstance(countersign, records.Countersign)
     assert countersign.digest == open_.digest
+
+
+def test_a_reading_verifies() -> None:
+    row = MESSAGES["reading"]
+    read = unhex(row["read"])
+
+    signing.verify(unhex(row["public"]), unhex(row["out"]), ledger.read_message(read))
+    assert decode(ledger.Read, read).slots == 0x0415
 
 
 def test_an_approval_is_over_the_grant_as_it_was_before_anybody_approved() -> None:

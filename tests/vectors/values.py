@@ -326,6 +326,13 @@ def messages() -> dict[str, Any]:
             }
             for record in (open_, countersign)
         ],
+        "reading": {
+            "public": p.sign_public(key).hex(),
+            "read": wire.write([_draw("read", 16), DEVICE, digest, 0x0415, world.NOW]).hex(),
+            "out": p.sign(
+                key, b"sluss/read" + wire.write([_draw("read", 16), DEVICE, digest, 0x0415, world.NOW])
+            ).hex(),
+        },
         "approval": {
             "public": p.sign_public(key).hex(),
             "grant": wire.write([*grant, [[DEVICE, bytes(64)]]]).hex(),

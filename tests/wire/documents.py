@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -11,10 +12,10 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 import sluss_client.sections
-from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, sync
+from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, sync, terms
 from sluss_schemas.codec import Document
 
-MODULES: Final = (manifest, disclosure, directory, sync, membership, records, invitation, sluss_client.sections)
+MODULES: Final = (manifest, disclosure, directory, terms, sync, membership, records, invitation, sluss_client.sections)
 Strategy = st.SearchStrategy[Any]
 
 
@@ -80,6 +81,8 @@ def _plain(hint: Any, bounds: dict[str, Any]) -> Strategy:  # noqa: ANN401  # a 
         return st.from_regex(bounds["pattern"], fullmatch=True) if "pattern" in bounds else st.text(**size)
     if hint is bool:
         return st.booleans()
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return st.sampled_from(list(hint))
     if hint is type(None):
         return st.none()
     if hint is msgspec.Raw:

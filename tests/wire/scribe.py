@@ -9,10 +9,13 @@ import hashlib
 from functools import cache
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from sluss_client.crypto import SignKey
 from sluss_schemas import directory as d
 from sluss_schemas.ids import Kid, kid_of
 from sluss_schemas.replay import Directory
+from sluss_schemas.terms import AgreementSigned, Terms, TermsCell, terms_bytes, terms_message
 
 NOW: Final = 1_790_000_000
 PARTNERSHIP: Final = b"p" * 16
@@ -72,6 +75,20 @@ def epoch(number: int, *members: str, audience: bytes = FIELD, keys: str | None 
 
 def shares(number: int, *names: str, audience: bytes = FIELD) -> d.Shares:
     return d.Shares(audience, number, tuple((kid(name), hashed(name)) for name in names))
+
+
+def terms(agency: bytes, name: str, **changes: Any) -> Terms:  # noqa: ANN401  # any field
+    """Return the terms of an agreement of an agency with another one."""
+    other, named = id16("another agency"), id16(f"agreement {name}")
+    cells = (TermsCell(13, agency, "SIT", other, "R"),)
+    whole = Terms(named, tuple(sorted((agency, other))), cells, None, "Why.", "S-1", NOW - 1, NOW + 1000)
+    return replace(whole, **changes)
+
+
+def agreement(what: Terms, head: str = "disa", *, signer: str | None = None) -> AgreementSigned:
+    """Return an agency's part in an agreement; what is named differs from what it should be."""
+    data = terms_bytes(what)
+    return AgreementSigned(data, kid(head), key(signer or head).sign(terms_message(data)))
 
 
 def signed(directory: Directory, body: d.Body, signer: str, time: int = NOW) -> d.SignedEntry:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pytest
 
 from sluss_schemas import directory as d
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
+from sluss_schemas.terms import AgreementEnd, Terms, TermsCell
 
 from tests.wire.scribe import (
     FIELD,
     NOW,
     SUPERVISORS,
+    agreement,
     append,
     device,
     epoch,
@@ -27,6 +29,7 @@ from tests.wire.scribe import (
     seen,
     shares,
     signed,
+    terms,
 )
 
 ANOTHER: Final = b"a" * 16
@@ -61,6 +64,10 @@ def town() -> Directory:
     )
     for body in bodies:
         append(directory, body)
+    for name, *states in (("standing",), ("suspended", "suspended"), ("ended", "terminated")):
+        append(directory, agreement(terms(directory.agency, name)))
+        for state in states:
+            append(directory, AgreementEnd(id16(f"agreement {name}"), state))  # type: ignore[arg-type]  # its literals
     return directory
 
 
@@ -85,7 +92,20 @@ _SHARES: Final = "Shares are for exactly the custodians of now, in their order."
 _HISTORY: Final = "History begins with an epoch that there is, or with the next one."
 _MEMBERS: Final = "The epoch must be wrapped for exactly the members of now."
 _FUNCTION: Final = "The person does not have this function, or is suspended."
+_HEAD: Final = "An agreement is signed by a supervisor of the agency."
+_STATE: Final = "There is no such agreement, or it is in another state."
 _UNVERIFIED: Final = "Sign with the key that the directory names; nothing was stored."
+_DATES: Final = "An agreement begins, and ends within five years."
+OTHER: Final = id16("another agency")
+
+
+def agreed(name: str = "new", **changes: Any) -> Terms:  # noqa: ANN401  # any field
+    return terms(TOWN.agency, name, **changes)
+
+
+def cell(code: str, receiver: bytes = OTHER) -> TermsCell:
+    return TermsCell(13, TOWN.agency, "SIT", receiver, code)  # type: ignore[arg-type]  # its literals
+
 
 CASES: Final = (
     Case("a second genesis", genesis(), "A directory begins with its one genesis.", "root"),
@@ -171,6 +191,38 @@ CASES: Final = (
     Case("a custodian who is no device", d.CustodianSet((kid("anna"), kid("bo"), kid("frida"))), _CUSTODIANS),
     Case("a custodian who was revoked", d.CustodianSet((kid("anna's lost one"), kid("bo"), kid("disa"))), _CUSTODIANS),
     Case("a roster", d.Roster(hashed("roster"))),
+    Case("an agreement", agreement(agreed())),
+    Case("an agreement's terms again", agreement(agreed("standing")), "The agreement is in the directory already."),
+    Case("an agreement by one who is no supervisor", agreement(agreed(), "anna"), _HEAD),
+    Case("an agreement by a suspended supervisor", agreement(agreed(), "cecilia"), _HEAD),
+    Case("an agreement by no device", agreement(agreed(), "frida"), _HEAD),
+    Case("an agreement that another signed", agreement(agreed(), signer="anna"), _UNVERIFIED, code="bad_signature"),
+    Case("an agreement of others", agreement(agreed(parties=tuple(sorted((OTHER, id16("third")))))),
+         "The agency is no party of the agreement."),
+    Case("an agreement with a party twice", agreement(agreed(parties=tuple(sorted((TOWN.agency, OTHER, OTHER))))),
+         "Parties are sorted and named once."),
+    Case("an agreement with unsorted parties", agreement(agreed(parties=tuple(sorted((TOWN.agency, OTHER)))[::-1])),
+         "Parties are sorted and named once."),
+    Case("an agreement with a part twice", agreement(agreed(cells=(cell("R"), cell("A")))),
+         "Parts are sorted and named once."),
+    Case("an agreement with unsorted scenes", agreement(agreed(scenes=(2, 1))), "Scenes are sorted and named once."),
+    Case("an agreement for somebody who has not signed", agreement(agreed(cells=(cell("R", id16("third")),))),
+         "A part is opened by a party to a party."),
+    Case("an agreement with oneself", agreement(agreed(cells=(cell("R", TOWN.agency),))),
+         "Nobody opens a part to themselves."),
+    Case("an agreement without a second in it", agreement(agreed(not_before=NOW + 9, not_after=NOW + 9)), _DATES),
+    Case("an agreement for six years", agreement(agreed(not_after=NOW + 6 * 366 * 86_400)), _DATES),
+    Case("an agreement that is over", agreement(agreed(not_after=NOW)), "The agreement was over before it was signed."),
+    Case("an agreement suspended", AgreementEnd(id16("agreement standing"), "suspended")),
+    Case("an agreement ended", AgreementEnd(id16("agreement standing"), "terminated")),
+    Case("a suspended agreement resumed", AgreementEnd(id16("agreement suspended"), "resumed")),
+    Case("a suspended agreement ended", AgreementEnd(id16("agreement suspended"), "terminated")),
+    Case("the end of no agreement", AgreementEnd(ANOTHER, "terminated"), _STATE),
+    Case("a standing agreement resumed", AgreementEnd(id16("agreement standing"), "resumed"), _STATE),
+    Case("an ended agreement resumed", AgreementEnd(id16("agreement ended"), "resumed"), _STATE),
+    Case("an ended agreement suspended", AgreementEnd(id16("agreement ended"), "suspended"), _STATE),
+    Case("an ended agreement ended", AgreementEnd(id16("agreement ended"), "terminated"), _STATE),
+    Case("an ended agreement's terms again", agreement(agreed("ended")), "The agreement is in the directory already."),
 )  # fmt: skip
 
 

@@ -30,6 +30,11 @@ ALARMS: Final[dict[str, str]] = {
     "heads_missing": f"The server does not say with which directories a report was sealed; {_HOST}",
     "section_differs": f"A part of a report was swapped; the report was kept out. Also {_HOST}",
     "facts_differ": f"The scene of a report was changed; the report was kept out. Also {_HOST}",
+    # the own agency's ledger
+    "feed_withheld": f"The server's ledger has more of a feed than the server gave; it is asked again. Also {_HOST}",
+    "ledger_fork": f"The server signed two ledgers of this agency that contradict each other: {_HOST}",
+    "ledger_rewound": f"The server's ledger of this agency went back, or stands still: {_HOST}",
+    "ledger_unproven": f"What the server says of the agency's ledger does not hold together; if it goes on, {_HOST}",
     # directories
     "directory_fork": (
         "Somebody sealed with another history of a directory than the one here. "
@@ -66,6 +71,10 @@ ALARMS: Final[dict[str, str]] = {
     "another_author": f"A report was signed by another device than it says; it was kept out. Also {_AUTHOR}",
     "grant_of_another_report": f"A permission is for another report than the one it came with; {_HOST}",
     "bad_grant_signature": f"A permission was not signed by the agency that owns the report; {_HOST}",
+    "grant_not_allowed": f"A permission rests on no ground of the policy pack as it is written; {_AUTHOR}",
+    "grant_too_early": f"A permission came before its time and was kept out; it is asked again. If it goes on, {_HOST}",
+    "malformed_record": f"A case record could not be read and was kept out. If it goes on, {_HOST}",
+    "record_not_allowed": f"A case record was filed by somebody who may not file it; it was kept out. Also {_AUTHOR}",
     "wider_than_the_grant": f"A permission opens more than it says; the report was kept out. Also {_AUTHOR}",
 }
 """Stable code: what it means and what to do."""

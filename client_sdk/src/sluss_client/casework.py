@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import crypto, filing
+from sluss_client import crypto, filing, told
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
@@ -135,9 +135,12 @@ def make_grants(local: Local, now: int) -> None:
         left = []
         with local.store.transaction():
             for code in row.unsent:
-                items = filing.late_grants(Digest(row.digest), row.kind, code, dict(row.section_keys), moment)
+                items = filing.late_grants(
+                    Digest(row.digest), row.kind, code, dict(row.section_keys), moment, hold=row.hold
+                )
                 for number, item in enumerate(items):
                     local.store.put(_GRANTS, key + code.encode() + bytes([number]), encode(item))
+                    told.remember_grant(local, item)
                 if not items:
                     left.append(code)
             local.outbox.save(msgspec.structs.replace(row, unsent=tuple(left)))

@@ -10,33 +10,38 @@ Source: docs/contract.md, "The SDK".
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
-from sluss_client import announcing, casework, clock, lists, quarantine, saving, views
-from sluss_client.agency import registrar, roots
-from sluss_client.answers import Colleague, Duty, Held, Quarantined, ReaderRow, SyncResult, Waiting
-from sluss_client.errors import Invalid, NotFound, Refused
+from sluss_client import (
+    announcing,
+    casework,
+    clock,
+    lists,
+    quarantine,
+    views,
+)
+from sluss_client.agency import agreements, registrar, roots
+from sluss_client.answers import Colleague, Duty, Held, Quarantined, SyncResult, Waiting
+from sluss_client.cases.acts import Cases
+from sluss_client.disclosing.acts import Disclosing
+from sluss_client.errors import NotFound, Refused
 from sluss_client.keyring.custody import Custody
 from sluss_client.local import Local
-from sluss_client.opened import Opened, load
+from sluss_client.opened import load
 from sluss_client.outbox import WAITING
 from sluss_client.report import Report
-from sluss_client.syncing import driver
+from sluss_client.syncing import driver, reads, witnessing
 from sluss_client.syncing.pushing import Progress
-from sluss_schemas import forms
+from sluss_client.writing import Filing
 from sluss_schemas.ids import Function, PersonId, ReportId, Sector
 from sluss_schemas.invitation import read_code
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 
 
-class Device(Opened):
+class Device(Filing, Disclosing, Cases):
     """One staff member's device; open it with `open` or `enrol`, and use it in an `async with`."""
 
     # opening
@@ -128,6 +133,11 @@ class Device(Opened):
         return registrar.Registrar(self._local, self._transport)
 
     @property
+    def agreements(self) -> agreements.Agreements:
+        """What heads of agencies agree on, and what of it is in force."""
+        return agreements.Agreements(self._local, self._transport)
+
+    @property
     def roots(self) -> roots.Roots:
         """What the root key from the safe is for; on any enrolled device of the agency."""
         return roots.Roots(self._local, self._transport)
@@ -136,6 +146,12 @@ class Device(Opened):
     def custody(self) -> Custody:
         """What custodians do, and who recovers with their help."""
         return Custody(self._local, self._transport)
+
+    @property
+    def checkpoint(self) -> bytes | None:
+        """The last checkpoint of the own agency's ledger that this device has proven, as a signed note."""
+        last = witnessing.kept(self._local)
+        return None if last is None else last.note
 
     def now(self) -> int:
         """Return the time, corrected by what the server said, in Unix seconds."""
@@ -149,86 +165,6 @@ class Device(Opened):
     def people(self) -> list[Colleague]:
         """Return the people of the own agency and its peers, by alias."""
         return lists.people(self._local, self.now())
-
-    # filing
-
-    def file(self, form: forms.Form, duties: Mapping[str, str] | None = None, *, source: str | None = None) -> Report:
-        """Save a report, durable and encrypted, and return it; no network.
-
-        Args:
-            form: what the person filled in.
-            duties: answers to the duties that the form puts: `{"L14": "send"}`, or `"no"` where it does not apply.
-            source: a key under which the same thing is never filed twice, for imports.
-
-        Raises:
-            Invalid: what is wrong with the form, by code and field; `unknown_duty`.
-            Refused: `waiting_for_approval`.
-            StoreError: `disk_full`; what was saved before is safe.
-
-        """
-        if source is not None and (known := self._local.store.get(saving.SOURCE, source.encode())) is not None:
-            return self.get(ReportId(known[:16]))
-        version = saving.Version(ReportId(os.urandom(16)), 1)
-        return saving.save(self._local, form, version, duties or {}, source=source, now=self.now())
-
-    async def amend(
-        self,
-        report_id: ReportId | str,
-        *,
-        duties: Mapping[str, str] | None = None,
-        source: str | None = None,
-        **changes: object,
-    ) -> Report:
-        """Save the next version of a report with some fields changed; returns when it is durable.
-
-        Raises:
-            NotFound: no such report here.
-            Refused: `cannot_amend` unless every filled part is open and the report is the own agency's.
-            Invalid: as `file`; `unknown_field` for a field that the form does not have.
-
-        """
-        wanted = views.as_id(report_id)
-        if source is not None and self._local.store.get(saving.SOURCE, source.encode()) is not None:
-            return self.get(wanted)
-        form = saving.form_of(self._local, wanted, self.now())
-        for name in changes:
-            if name not in form.__struct_fields__:
-                raise Invalid("unknown_field", name)
-        changed = msgspec.structs.replace(form, **changes)
-        version = saving.next_version(self._local, wanted)
-        return saving.save(self._local, changed, version, duties or {}, source=source, now=self.now())
-
-    async def answer(self, report_id: ReportId | str, duties: Mapping[str, str]) -> None:
-        """Answer duties that wait in `duties()`; durable when it returns, sent at the next sync.
-
-        Raises:
-            NotFound: the report was not filed on this device.
-            Invalid: `unknown_duty`.
-
-        """
-        row = self._local.outbox.head(views.as_id(report_id))
-        if row is None:
-            raise NotFound("report_id")
-        casework.answer(self._local, row, duties)
-
-    def readers(self, what: forms.Form | Report, duties: Mapping[str, str] | None = None) -> list[ReaderRow]:
-        """Return who will read a form, or who was to read a report: the own agency first; no network.
-
-        Raises:
-            NotFound: the report is not on this device.
-            Refused: `cannot_amend` for another agency's report, whose readers are not this agency's to know.
-
-        """
-        form = what
-        if isinstance(what, Report):
-            row = self._local.outbox.head(what.id)
-            duties = dict(row.duties) if row is not None and duties is None else duties
-            form = saving.form_of(self._local, what.id, self.now())
-        return saving.readers_of(self._local, form, duties or {}, self.now())  # type: ignore[arg-type]  # a form by now
-
-    def batch(self) -> AbstractContextManager[None]:
-        """Make several `file` calls one durable step, for imports."""
-        return self._local.store.transaction()
 
     # reading
 
@@ -252,6 +188,9 @@ class Device(Opened):
         found = views.one_report(self._local, views.as_id(report_id), self._pack(), self.now())
         if found is None:
             raise NotFound("report_id")
+        if found.digest:
+            # What is opened of it stands in the owner's ledger.
+            found.watched(lambda slot: reads.opened(self._local, found.digest, slot, self.now()))
         return found
 
     def waiting(self) -> list[Waiting]:

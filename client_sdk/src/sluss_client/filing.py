@@ -12,17 +12,16 @@ Source: docs/protocol.md section 3.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 from typing import Final
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from sluss_client import crypto
+from sluss_client.coarse import coarse_time, iso_week
 from sluss_client.crypto import SignKey
 from sluss_client.keys import DeviceKeys
 from sluss_client.sections import AuthorBrief, AuthorSection, author_ref, contributor, plaintext
@@ -34,6 +33,7 @@ from sluss_schemas.codec import encode
 from sluss_schemas.ids import (
     NO_GRANT,
     SLOTS,
+    Compartment,
     Digest,
     GrantId,
     Kid,
@@ -45,11 +45,11 @@ from sluss_schemas.ids import (
     slot,
     slots_of,
 )
+from sluss_schemas.policy import decide
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 
 _AUTHOR: Final = slot("AUT")
-_DAY_PARTS_H: Final = 6
 _DECIDER_LABEL: Final = b"sluss/decider"
 
 
@@ -79,7 +79,10 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Sealable:
-    """One version to seal, and what the author was shown and answered."""
+    """One version to seal, and what the author was shown and answered.
+
+    With `hold` nothing goes to another agency by itself; a duty that was answered goes out with what it is about alone.
+    """
 
     form: forms.Form
     report_id: ReportId
@@ -88,6 +91,8 @@ class Sealable:
     recorded_at: int
     shown: Mapping[str, int]
     duties: Sequence[str]
+    hold: str = ""
+    place_stays: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -101,7 +106,7 @@ class Sealing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Target:
+class Target:
     """One recipient of a seal: its key, and the slots that it gets."""
 
     kid: Kid
@@ -116,7 +121,7 @@ def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: i
     """
     owner = trust.own.sector
     shown = {}
-    for reachable in trust.audiences(at):
+    for reachable in trust.audiences(at, form.scene):
         got = trust.slots(pack, form.KIND, owner, reachable.receiver)
         if reachable.audience.recipient is not None and (bits := (got.open | got.held) & filled):
             shown[reachable.label] = bits
@@ -142,10 +147,12 @@ def duty_receiver(trust: Trust, pack: Pack, code: str, at: int) -> list[Reachabl
     return found
 
 
-def filled_slots(form: forms.Form, owner: Sector, pack: Pack) -> int:
+def filled_slots(
+    form: forms.Form, owner: Sector, pack: Pack, *, place_stays: bool = False, agreed: Collection[Compartment] = ()
+) -> int:
     """Return the slots for which this form has content: full sections, their briefs, and the author."""
-    full = bitmap_of(slot(part) for part in forms.sections(form, owner, pack))
-    briefs = bitmap_of(slot(part, brief=True) for part in brief.briefs(form, owner, pack))
+    full = bitmap_of(slot(part) for part in forms.sections(form, owner, pack, place_stays=place_stays))
+    briefs = bitmap_of(slot(part, brief=True) for part in brief.briefs(form, owner, pack, agreed))
     return full | briefs | 0b11 << _AUTHOR
 
 
@@ -153,7 +160,8 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
     """Seal one version to the readers shown and allowed now, with the duties that its author answered."""
     author, trust, pack, now = moment.author, moment.trust, moment.pack, moment.now
     owner, kind = trust.own.sector, work.form.KIND
-    plain = _plain_sections(work.form, owner, pack, author)
+    agreed = trust.reduced(kind, work.form.scene, now)
+    plain = _plain_sections(work.form, owner, pack, author, place_stays=work.place_stays, agreed=agreed)
     filled = bitmap_of([*plain, _AUTHOR])
     targets = _base_targets(work, moment, filled)
     granted, unsent = _grant_targets(work, moment, filled)
@@ -206,7 +214,7 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
     digest = manifest.digest_of(signed)
 
     recipients = tuple(
-        _sealed(digest, target, secret, keys, NO_GRANT) for target, secret in zip(targets, secrets, strict=True)
+        sealed_for(digest, target, secret, keys, NO_GRANT) for target, secret in zip(targets, secrets, strict=True)
     )
     grants = tuple(grant(digest, code, target, keys, moment) for code, target in granted)
     item = wire.Item(
@@ -221,12 +229,10 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
     return Sealing(encode(item), digest, keys, unsent)
 
 
-def grant(
-    digest: Digest, code: str, target: _Target, keys: Mapping[int, bytes], moment: Moment
-) -> disclosure.GrantItem:
+def grant(digest: Digest, code: str, target: Target, keys: Mapping[int, bytes], moment: Moment) -> disclosure.GrantItem:
     """Make the grant of a duty that the author answered: one receiver, a fresh secret, its own id in every context."""
     grant_id = GrantId(crypto.random_key()[:16])
-    sealed = (_sealed(digest, target, crypto.random_key(), keys, grant_id),)
+    sealed = (sealed_for(digest, target, crypto.random_key(), keys, grant_id),)
     document = encode(
         disclosure.Grant(
             manifest.FORMAT,
@@ -248,35 +254,39 @@ def grant(
     return disclosure.GrantItem(
         document,
         moment.author.group.sign(disclosure.signature_message(document)),
-        _decider(name, moment),
+        decider_for(name, moment),
         b"",
         sealed,
     )
 
 
 def late_grants(
-    digest: Digest, kind: int, code: str, keys: Mapping[int, bytes], moment: Moment
+    digest: Digest, kind: int, code: str, keys: Mapping[int, bytes], moment: Moment, *, hold: str = ""
 ) -> list[disclosure.GrantItem]:
     """Return the grants of a duty that was answered after sealing, or that nobody could receive then."""
     trust, pack = moment.trust, moment.pack
     targets = [
         target
         for reachable in duty_receiver(trust, pack, code, moment.now)
-        if (target := _duty_target(reachable, code, kind, bitmap_of(keys), moment)) is not None
+        if (target := _duty_target(reachable, code, kind, bitmap_of(keys), moment, hold=hold)) is not None
     ]
     return [grant(digest, code, target, keys, moment) for target in targets]
 
 
-def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Moment) -> _Target | None:
-    epoch = to.audience.recipient
-    got = moment.trust.slots(moment.pack, kind, moment.trust.own.sector, to.receiver)
+def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Moment, *, hold: str = "") -> Target | None:
+    epoch, owner = to.audience.recipient, moment.trust.own.sector
+    # No hold keeps a duty back; what would leave besides by itself stays.
+    if hold:
+        got = decide.slots(moment.pack, kind, owner, to.receiver, embargo=True)
+    else:
+        got = moment.trust.slots(moment.pack, kind, owner, to.receiver)
     bitmap = got.duties.get(code, 0) & filled
     if epoch is None or not bitmap or not crypto.usable(epoch.kem_key):
         return None
-    return _Target(epoch.kem_kid, epoch.kem_key, bitmap)
+    return Target(epoch.kem_kid, epoch.kem_key, bitmap)
 
 
-def _decider(name: Digest, moment: Moment) -> bytes:
+def decider_for(name: Digest, moment: Moment) -> bytes:
     """Seal who decided, and their device's signature, to the own supervisors."""
     author, supervisors = moment.author, moment.trust.own.audience_for("supervisors")
     if supervisors is None or supervisors.recipient is None or not crypto.usable(supervisors.recipient.kem_key):
@@ -285,10 +295,19 @@ def _decider(name: Digest, moment: Moment) -> bytes:
     return crypto.seal(supervisors.recipient.kem_key, _DECIDER_LABEL + name, decider)
 
 
-def _plain_sections(form: forms.Form, owner: Sector, pack: Pack, author: Author) -> dict[int, bytes]:
+def _plain_sections(
+    form: forms.Form,
+    owner: Sector,
+    pack: Pack,
+    author: Author,
+    *,
+    place_stays: bool = False,
+    agreed: Collection[Compartment] = (),
+) -> dict[int, bytes]:
     """Return the plaintexts by slot, without the full author section."""
-    plain = {slot(part): plaintext(array) for part, array in forms.sections(form, owner, pack).items()}
-    for part, array in brief.briefs(form, owner, pack).items():
+    full = forms.sections(form, owner, pack, place_stays=place_stays)
+    plain = {slot(part): plaintext(array) for part, array in full.items()}
+    for part, array in brief.briefs(form, owner, pack, agreed).items():
         plain[slot(part, brief=True)] = plaintext(array)
     plain[slot("AUT", brief=True)] = plaintext(AuthorBrief(author.function, author.person.alias))
     return plain
@@ -296,7 +315,7 @@ def _plain_sections(form: forms.Form, owner: Sector, pack: Pack, author: Author)
 
 def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.Manifest, key: bytes) -> bytes:
     author, owner = moment.author, moment.trust.own.sector
-    extra = encode(forms.author_extra(work.form, owner))
+    extra = encode(forms.author_extra(work.form, owner, moment.pack, place_stays=work.place_stays, hold=work.hold))
     section = AuthorSection(
         author.function,
         author.person.alias,
@@ -311,42 +330,43 @@ def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.
     return crypto.encrypt_section(key, context, encode(section))
 
 
-def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[_Target]:
+def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[Target]:
     trust, pack, now = moment.trust, moment.pack, moment.now
     owner, kind = trust.own.sector, work.form.KIND
     targets = []
-    for reachable in trust.audiences(now):
+    for reachable in trust.audiences(now, work.form.scene):
         epoch = reachable.audience.recipient
         got = trust.slots(pack, kind, owner, reachable.receiver)
         bitmap = (got.open | got.held) & filled & work.shown.get(reachable.label, 0)
         if epoch is not None and bitmap and crypto.usable(epoch.kem_key):
-            targets.append(_Target(epoch.kem_kid, epoch.kem_key, bitmap))
+            targets.append(Target(epoch.kem_kid, epoch.kem_key, bitmap))
     named = Receiver(owner, "field", own=True, named=True)
     bitmap = trust.slots(pack, kind, owner, named).open & filled & work.shown.get("named", 0)
     if pack.kinds[kind].case_staff and bitmap:
         people = {moment.author.person.person, *(PersonId(one) for one in getattr(work.form, "case_staff", ()))}
         devices = (device for person in people for device in trust.devices_of(person))
         targets += [
-            _Target(device.kem_kid, device.kem_key, bitmap) for device in devices if crypto.usable(device.kem_key)
+            Target(device.kem_kid, device.kem_key, bitmap) for device in devices if crypto.usable(device.kem_key)
         ]
     return sorted(targets, key=lambda target: target.kid)
 
 
-def _grant_targets(work: Sealable, moment: Moment, filled: int) -> tuple[list[tuple[str, _Target]], tuple[str, ...]]:
+def _grant_targets(work: Sealable, moment: Moment, filled: int) -> tuple[list[tuple[str, Target]], tuple[str, ...]]:
     """Return the receivers of answered duties, and the duties that nobody can receive yet."""
     found, unsent = [], []
     for code in work.duties:
         receivers = duty_receiver(moment.trust, moment.pack, code, moment.now)
-        targets = [_duty_target(to, code, work.form.KIND, filled, moment) for to in receivers]
+        targets = [_duty_target(to, code, work.form.KIND, filled, moment, hold=work.hold) for to in receivers]
         found += [(code, target) for target in targets if target is not None]
         if not any(targets):
             unsent.append(code)
     return found, tuple(unsent)
 
 
-def _sealed(
-    digest: Digest, target: _Target, secret: bytes, keys: Mapping[int, bytes], grant_id: GrantId
+def sealed_for(
+    digest: Digest, target: Target, secret: bytes, keys: Mapping[int, bytes], grant_id: GrantId
 ) -> disclosure.Sealed:
+    """Seal a recipient's secret to their key, and wrap under it the section keys that they get."""
     message = secret + target.bitmap.to_bytes(2, "big")
     return disclosure.Sealed(
         target.kid,
@@ -365,26 +385,13 @@ def _tiers(work: Sealable, moment: Moment) -> tuple[wire.Tier | None, wire.Tier 
     if values is None:
         return first, None
     kind, owner, observed = work.form.KIND, trust.own.sector, int(work.form.observed_at.timestamp())
-    local = datetime.fromtimestamp(observed, UTC).astimezone(ZoneInfo(pack.zone))
-    year, week, _ = local.isocalendar()
     facts = wire.Tier1(
         coarse_time(observed, pack, kind, owner),
         tuple(tuple(value) if isinstance(value, list) else value for value in values),
-        contributor(author.count_key, author.person.person, f"{year}-{week:02d}"),
+        contributor(author.count_key, author.person.person, iso_week(observed, pack)),
     )
     return first, wire.Tier(crypto.random_key(), encode(facts))
 
 
-def coarse_time(observed: int, pack: Pack, kind: int, owner: Sector) -> int:
-    """Return a Unix time floored in the pack's zone to the pack's precision for kind and owner."""
-    local = datetime.fromtimestamp(observed, UTC).astimezone(ZoneInfo(pack.zone))
-    precision = pack.kinds[kind].precision.get(owner, "week")
-    hour = {"hour": local.hour, "daypart": local.hour - local.hour % _DAY_PARTS_H}.get(precision, 0)
-    floored = local.replace(hour=hour, minute=0, second=0, microsecond=0)
-    if precision == "week":
-        floored -= timedelta(days=local.weekday())
-    return int(floored.timestamp())
-
-
-def _union(targets: Iterable[_Target]) -> int:
+def _union(targets: Iterable[Target]) -> int:
     return reduce(or_, (target.bitmap for target in targets), 0)

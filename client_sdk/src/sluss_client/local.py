@@ -78,6 +78,7 @@ class Local:
             self.ring.add(msgspec.msgpack.decode(data, type=HeldEpoch))
         self.outbox = Outbox(store)
         self.replica = Replica(store)
+        self.read_here = set[tuple[bytes, int]]()
         self.wiped = store.get(_DEVICE, _WIPED) is not None
 
     @classmethod

@@ -61,6 +61,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     and `after` says that the version before it, in this outbox, is the parent and has yet to be sealed.
     `duties` are the author's answers by code, `due` the duties that the form put, `unsent` those answered "send" that
     have yet to leave in a grant of their own.
+    `hold` says why it goes to the own agency alone, `place_stays` that the others get its scene and no place;
+    `note` is the note on the market that it made by itself, and `made_from` the report that made this note.
     """
 
     report_id: bytes
@@ -85,6 +87,10 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     receipt: bytes | None = None
     receipt_signature: bytes | None = None
     answered_at: int | None = None
+    hold: str = ""
+    place_stays: bool = False
+    note: bytes = b""
+    made_from: bytes = b""
 
     def __repr__(self) -> str:
         """Show no content and no key."""

@@ -40,6 +40,7 @@ from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
 from sluss_schemas.signing import verify
+from sluss_schemas.sync import MAX_CLOCK_SKEW_S
 
 _SITUATION = slot("SIT")
 _AUTHOR = slot("AUT")
@@ -63,6 +64,8 @@ class Opened:
     While the server holds a row back (`held`), only its manifest is known.
     `signer` and `recipient` are the epochs that signed the manifest and that the seal is to, if it is to one; `granter`
     is the one that signed the grant; `directories` is the digest of the heads that it was sealed with.
+    `excerpts` has what a grant gives in the place of whole sections; `keys` are the section keys of the own agency's
+    whole ones, for who decides a disclosure later.
     """
 
     agency: AgencyId
@@ -82,6 +85,8 @@ class Opened:
     signer: EpochKeys | None = None
     recipient: EpochKeys | None = None
     granter: EpochKeys | None = None
+    excerpts: dict[int, bytes] = field(default_factory=dict)
+    keys: dict[int, bytes] = field(default_factory=dict)
 
 
 def open_put(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Opened:
@@ -133,12 +138,15 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     own = trust.own.by_kem_kid[kid]
     found = replace(found, recipient=own if isinstance(own, EpochKeys) else None)
     function = trust.own.audiences[own.audience].function if isinstance(own, EpochKeys) else "field"
-    receiver = trust.receiver_of(trust.own_id, owner.agency, function, named=isinstance(own, Device))
+    named = isinstance(own, Device)
+    receiver = trust.receiver_of(trust.own_id, owner.agency, function, named=named, at=now, scene=scene)
     pack = trust.pack(now)
-    sections = {}
+    if grant is not None:
+        check_grant(grant, trust.pack_named(grant.pack) or pack, named=named, now=now)
+    sections, opening = dict[int, bytes](), dict[int, bytes]()
     may = _may(trust.slots(pack, document.kind, owner.sector, receiver), grant)
     for number, key in _section_keys(put, digest, secret, bitmap & may, grant):
-        sections[number] = _section(put, document, number, key)
+        sections[number], opening[number] = _section(put, document, digest, number, key, grant), key
     kind = _true_kind(document.kind, sections)
     if kind == KIND_SECRET and grant is not None:
         kind = _kind_of_duty(trust, pack, owner, receiver, grant.gateway, bitmap)
@@ -149,7 +157,18 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
         sections = {number: data for number, data in sections.items() if may >> number & 1}
     _check_author(document, sections, owner)
     _check_content(kind, sections, pack)
-    return replace(found, kind=kind, function=function, named=receiver.named, slots=bitmap & may, sections=sections)
+    less = frozenset[int]() if grant is None else frozenset(one.slot for one in grant.excerpts)
+    whole = {number: data for number, data in sections.items() if number not in less}
+    return replace(
+        found,
+        kind=kind,
+        function=function,
+        named=receiver.named,
+        slots=bitmap & may,
+        sections=whole,
+        excerpts={number: data for number, data in sections.items() if number in less},
+        keys={number: opening[number] for number in whole} if owner.agency == trust.own_id else {},
+    )
 
 
 def _held_for(document: manifest.Manifest, owner: Directory, keys: dict[Kid, KemKey], trust: Trust) -> EpochKeys:
@@ -218,6 +237,33 @@ def _grant(proof: wire.GrantProof, digest: Digest, owner: Directory) -> tuple[di
     raise Alarm("bad_grant_signature")
 
 
+def check_grant(grant: disclosure.Grant, pack: Pack, *, named: bool, now: int) -> None:
+    """Check what a grant says of itself by a pack: its ground, the tests that were affirmed, its time, its receiver.
+
+    What was decided case by case is given to named persons' devices; what a statute obliges to, and a release, to an
+    audience. That the ground opens these parts of such a report is asked by whoever opens them.
+
+    Raises:
+        Alarm: `grant_not_allowed`, `grant_too_early`.
+
+    """
+    if grant.not_before > now + MAX_CLOCK_SKEW_S:
+        raise Alarm("grant_too_early")
+    if grant.gateway == disclosure.BASE_RELEASE:
+        allowed = not named and not grant.tests
+    else:
+        gateway = pack.gateways.get(grant.gateway)
+        affirmed = [(test.code, test.met) for test in grant.tests]
+        allowed = (
+            gateway is not None
+            and affirmed == [(test.code, True) for test in gateway.tests]
+            and (named or gateway.duty or gateway.at_filing)
+            and (gateway.basis == "none" or grant.basis is not None)
+        )
+    if not allowed or (grant.not_after is not None and grant.not_after <= grant.not_before):
+        raise Alarm("grant_not_allowed")
+
+
 def _unseal(
     put: wire.Put,
     document: manifest.Manifest,
@@ -262,12 +308,23 @@ def _section_keys(
         yield number, crypto.unwrap(secret, manifest.wrap_info(digest, number, grant_id), wraps[number])
 
 
-def _section(put: wire.Put, document: manifest.Manifest, number: int, key: bytes) -> bytes:
+def _section(  # noqa: PLR0917  # what a section is bound to
+    put: wire.Put,
+    document: manifest.Manifest,
+    digest: Digest,
+    number: int,
+    key: bytes,
+    grant: disclosure.Grant | None,
+) -> bytes:
+    """Return a section's plaintext, or that of the excerpt which a grant has in its place."""
     section = next((one.section for one in put.sections if one.slot == number), None)
     if section is None:
         raise Alarm("withheld")
-    if hashlib.sha256(section).digest() != document.slots[number]:
+    excerpts = {} if grant is None else {one.slot: one.digest for one in grant.excerpts}
+    if hashlib.sha256(section).digest() != excerpts.get(number, document.slots[number]):
         raise Alarm("section_differs")
+    if grant is not None and number in excerpts:
+        return crypto.decrypt_section(key, disclosure.excerpt_context(digest, grant.grant_id, number), section)
     context = manifest.section_context(ReportId(document.report_id), document.author_ref, document.version, number)
     return crypto.decrypt_section(key, context, section)
 
@@ -290,12 +347,13 @@ def _true_kind(kind: int, sections: dict[int, bytes]) -> int:
 def _kind_of_duty(trust: Trust, pack: Pack, owner: Directory, receiver: Receiver, code: str, bitmap: int) -> int:  # noqa: PLR0917
     """Return the secret kind of a report whose situation, which says the kind, is closed under a duty.
 
-    A duty is sealed with all that it opens, and the situation is always filled; so only a kind that keeps the situation
-    closed comes into question. Where several do, the kind stays secret.
+    What was not given with the situation is of a kind that keeps the situation closed under this ground: a grant draws
+    along all that its ground opens besides. Where several do, the kind stays secret.
     """
     fitting = []
     for number, kind in pack.kinds.items():
-        given = trust.slots(pack, number, owner.sector, receiver).duties.get(code, 0)
+        got = trust.slots(pack, number, owner.sector, receiver)
+        given = got.duties.get(code, 0) | got.gateways.get(code, 0)
         if not kind.clear and owner.sector in kind.owners and not (bitmap & ~given or given & 0b11 << _SITUATION):
             fitting.append(number)
     return fitting[0] if len(fitting) == 1 else KIND_SECRET

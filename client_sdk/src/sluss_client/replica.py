@@ -3,7 +3,10 @@
 A row is a report with its versions, and per version the feeds through which it is held.
 When the last feed is gone the version is gone.
 
+Of the own agency's reports the section keys are kept with what they open, for somebody who decides a disclosure later.
+
 > INVARIANT: what cannot be read under the pack was never written here.
+> INVARIANT: what a grant gave less than whole stays with that grant's hold, and ends with it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import Final
 import msgspec
 
 from sluss_client.store import Store
+from sluss_schemas.ids import bitmap_of
 from sluss_schemas.manifest import read_manifest
 
 _SPACE: Final = "replica"
@@ -23,7 +27,8 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     """One way in which a version is held: through a feed, by a base seal or by a grant.
 
     `slots` is what the seal opened; `function` and `named` say in which capacity; `gateway` is empty for a base seal;
-    `held` means that the server keeps the seal back until the row is opened for a task or a reason.
+    `held` means that the server keeps the seal back until the row is opened for a task or a reason; `excerpts` has by
+    slot what this grant gives in the place of a whole section.
     """
 
     feed: bytes
@@ -34,10 +39,23 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     grant: bytes = b""
     gateway: str = ""
     not_after: int | None = None
+    excerpts: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def whole(self) -> int:
+        """The slots that are held whole, as a bitmap."""
+        return self.slots & ~bitmap_of(number for number, _ in self.excerpts)
+
+    def __repr__(self) -> str:
+        """Show no content."""
+        return f"Hold({self.feed.hex()}, {self.function}, {self.gateway}, {self.grant.hex()}, slots={self.slots})"
 
 
 class Version(msgspec.Struct, frozen=True, array_like=True):
-    """One received version: its manifest and what could be opened of it."""
+    """One received version: its manifest and what could be opened of it.
+
+    `keys` are the section keys of what is whole here, of the own agency's reports alone.
+    """
 
     digest: bytes
     version: int
@@ -47,6 +65,7 @@ class Version(msgspec.Struct, frozen=True, array_like=True):
     holds: tuple[Hold, ...]
     scene: int
     received_at: int
+    keys: tuple[tuple[int, bytes], ...] = ()
 
     def __repr__(self) -> str:
         """Show no content."""

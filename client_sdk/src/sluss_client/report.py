@@ -50,11 +50,45 @@ class Reason:
     code: str = "closed"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Because:
+    """Why a compartment is open: the rule and its statutes, and the decision where it rests on one.
+
+    Attributes:
+        rule: the cell.
+        law: the statutes of the ground, or of the cell where nobody had to decide.
+        gateway: the ground of the decision; empty where it is open by itself.
+        grant: the id of the decision; empty where there is none.
+        until: when that ends, Unix seconds; None where it has no end of its own.
+        full: whether it opens the whole part and not its brief.
+        excerpt: whether it gives less than the part.
+
+    """
+
+    rule: str
+    law: tuple[str, ...]
+    gateway: str = ""
+    grant: bytes = b""
+    until: int | None = None
+    full: bool = True
+    excerpt: bool = False
+
+
+def _unexplained(_part: Compartment) -> tuple[Because, ...]:
+    """Say nothing: an own filing is its author's."""
+    return ()
+
+
+def _unwatched(_slot: int) -> None:
+    """Tell nobody."""
+
+
 class Report:
     """A report; `readable` lists the compartments that are open, in full or as a brief.
 
     Attributes:
         id: 16 bytes.
+        digest: D of the version; empty for an own filing that has not come back.
         kind: name of the kind, for instance `order_incident`; empty while a secret kind is held back.
         agency: slug of the owning agency.
         version: number of this version.
@@ -94,7 +128,25 @@ class Report:
         self._may = may
         self._sections = sections
         self._closed = closed
+        self.digest = b""
+        self._opened: Callable[[int], None] = _unwatched
+        self._because: Callable[[Compartment], tuple[Because, ...]] = _unexplained
         self.time = datetime.fromtimestamp(time, UTC).astimezone(ZoneInfo(pack.zone))
+
+    def watched(self, opened: Callable[[int], None]) -> None:
+        """Have `opened` called with the slot of every filled section before it is read."""
+        self._opened = opened
+
+    def explained(self, because: Callable[[Compartment], tuple[Because, ...]]) -> None:
+        """Have `because` say through what a compartment is open."""
+        self._because = because
+
+    def because(self, compartment: str) -> tuple[Because, ...]:
+        """Return through what a compartment is open, by its code or name, the fullest first; nothing where it is not.
+
+        An own filing is open to its author in any case, and says nothing.
+        """
+        return self._because(COMPARTMENT_CODES.get(compartment, compartment))  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         """Show no content."""
@@ -152,13 +204,13 @@ class Report:
         """Who filed it."""
         form = self._need("AUT")
         if form == "full":
-            data = self._sections.get(slot("AUT"))
+            data = self._open(slot("AUT"))
             if data is None:
                 return None
             full = decode(AuthorSection, data, "author")
             at = datetime.fromtimestamp(full.recorded_at, UTC).astimezone(ZoneInfo(self._pack.zone))
             return Author(full.function, full.alias, PersonId(full.person), at)
-        data = self._sections.get(slot("AUT", brief=True))
+        data = self._open(slot("AUT", brief=True))
         if data is None:
             return None
         reduced = decode(AuthorBrief, data, "author")
@@ -212,8 +264,19 @@ class Report:
             return None
         return msgspec.msgpack.decode(decode(AuthorSection, data, "author").extra)  # type: ignore[no-any-return]
 
-    def _array(self, number: int) -> list[object] | None:
+    @property
+    def hold(self) -> str:
+        """Why this version went to the own agency alone, for those who read its author; empty where it did not."""
+        return forms.hold_in(self.author_extra())
+
+    def _open(self, number: int) -> bytes | None:
         data = self._sections.get(number)
+        if data is not None:
+            self._opened(number)
+        return data
+
+    def _array(self, number: int) -> list[object] | None:
+        data = self._open(number)
         return None if data is None else msgspec.msgpack.decode(data, type=list[object])
 
     def _need(self, code: Compartment) -> str:

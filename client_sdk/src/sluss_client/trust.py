@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 from sluss_client.errors import Untrusted
 from sluss_schemas import directory as d
 from sluss_schemas.agency import Audience, Device, EpochKeys
+from sluss_schemas.agreeing import Standing, standing
 from sluss_schemas.codec import decode
-from sluss_schemas.ids import AgencyId, Kid, PersonId, Sector
+from sluss_schemas.ids import NO_SCENE, AgencyId, Compartment, Kid, PersonId, Sector
 from sluss_schemas.manifest import Head
-from sluss_schemas.policy import decide
-from sluss_schemas.policy.answers import Receiver, Slots
+from sluss_schemas.policy import agreements, decide
+from sluss_schemas.policy.answers import AgreedCell, Receiver, Slots
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import at as pack_at
 from sluss_schemas.policy.pack import builtin
@@ -51,6 +52,7 @@ class Trust:
         self.chains: dict[AgencyId, Directory] = {}
         self._packs = builtin()
         self._slots: dict[tuple[bytes, int, Sector, Receiver], Slots] = {}
+        self._standing: tuple[Standing, ...] | None = None
 
     # taking in
 
@@ -83,6 +85,7 @@ class Trust:
         if agency == self.own_id and chain.root_fingerprint != self._root:
             raise Untrusted("untrusted_directory", chain.slug, "The root is not the one on the invitation.")
         self.chains[agency] = chain
+        self._standing = None
 
     # asking
 
@@ -113,19 +116,57 @@ class Trust:
         """Return the heads of the directories in use, in the order that the manifest's digest has."""
         return tuple(sorted((chain.head for chain in self.agencies(at)), key=lambda head: head.agency))
 
-    def audiences(self, at: int) -> list[Reachable]:
-        """Return every audience that exists, the own agency's first."""
+    def audiences(self, at: int, scene: str | None = None) -> list[Reachable]:
+        """Return every audience that exists, the own agency's first, as it may read the own reports of a scene."""
         found = []
+        where = self.scene_numbers(at).get(scene or "", NO_SCENE) if self.agreements else NO_SCENE
         for chain in self.agencies(at):
-            own = chain.agency == self.own_id
             for audience in sorted(chain.audiences.values(), key=lambda one: one.function):
-                receiver = Receiver(chain.sector, audience.function, own)
+                receiver = self.receiver_of(chain.agency, self.own_id, audience.function, at=at, scene=where)
                 found.append(Reachable(f"{chain.slug}/{audience.function}", chain.agency, receiver, audience))
         return found
 
-    def receiver_of(self, agency: AgencyId, owner: AgencyId, function: str, *, named: bool = False) -> Receiver:
-        """Return an audience of `agency` as the owner of a report sees it."""
-        return Receiver(self.chains[agency].sector, function, agency == owner, named)  # type: ignore[arg-type]
+    def agreed(self, at: int, scene: str | None = None) -> dict[str, tuple[AgreedCell, ...]]:
+        """Return what agreements open now of the own reports of a scene, by the slug of the agency that may read it."""
+        opened = (one for one in self.audiences(at, scene) if one.receiver.agreed)
+        return {self.chains[one.agency].slug: one.receiver.agreed for one in opened}
+
+    def reduced(self, kind: int, scene: str | None, at: int) -> frozenset[Compartment]:
+        """Return the parts of own reports that agreements in force tell somebody in short form."""
+        agreed = (cell for cells in self.agreed(at, scene).values() for cell in cells)
+        return frozenset(cell.compartment for cell in agreed if cell.kind == kind and cell.code == "R")
+
+    def receiver_of(
+        self,
+        agency: AgencyId,
+        owner: AgencyId,
+        function: str,
+        *,
+        named: bool = False,
+        at: int | None = None,
+        latest: int = 0,
+        scene: int = NO_SCENE,
+    ) -> Receiver:
+        """Return an audience of `agency` as the owner of a report sees it.
+
+        With a time, agreements in force open what they open of a report at this scene; they end by the later clock.
+        """
+        agreed: tuple[AgreedCell, ...] = ()
+        if at is not None and function == "field" and not named and agency != owner and self.agreements:
+            agreed = agreements.agreed(self.agreements, owner, agency, self.sectors, at=at, latest=latest, scene=scene)
+        return Receiver(self.chains[agency].sector, function, agency == owner, named, agreed)  # type: ignore[arg-type]
+
+    @property
+    def agreements(self) -> tuple[Standing, ...]:
+        """The agreements that every party stands by, by the directories here; not all of them are in force now."""
+        if self._standing is None:
+            self._standing = standing(self.chains)
+        return self._standing
+
+    @property
+    def sectors(self) -> dict[bytes, Sector]:
+        """The sector of each agency whose directory is here."""
+        return {agency: chain.sector for agency, chain in self.chains.items()}
 
     def registry(self, at: int) -> dict[int, d.Scene]:
         """Return the partnership's scenes by number, from the founding agency's directory."""
@@ -143,9 +184,10 @@ class Trust:
         chain = self.agency(agency, at)
         return None if chain is None else chain.by_sign_kid.get(Kid(kid))
 
-    def devices_of(self, person: PersonId) -> Iterator[Device]:
-        """Yield a person's devices that are not revoked, in the own agency."""
-        return (one for one in self.own.devices.values() if one.person == person and one.revoked_at is None)
+    def devices_of(self, person: PersonId, agency: Directory | None = None) -> Iterator[Device]:
+        """Yield a person's devices that are not revoked, in the own agency unless another is given."""
+        devices = (agency or self.own).devices.values()
+        return (one for one in devices if one.person == person and one.revoked_at is None)
 
     # packs
 
@@ -160,6 +202,21 @@ class Trust:
         if not known:
             raise Untrusted("pack_refused", "pack", "Update this program: it lacks the pack in force.")
         return pack_at(tuple(known), local_day(at, known[0].zone))
+
+    def pack_named(self, digest: bytes) -> Pack | None:
+        """Return the pack with this digest, if this program has it."""
+        return next((pack for pack in self._packs if pack.digest == digest), None)
+
+    def pack_of_event(self, happened: int, now: int) -> Pack:
+        """Return the pack in force on the day of an event: what was a duty is judged by the law of that day.
+
+        An agency that joined later has adopted none so old, so every pack of the jurisdiction counts.
+        """
+        mine = self.pack(now)
+        known = [
+            pack for pack in self._packs if pack.jurisdiction == mine.jurisdiction or pack.digest in self.own.packs
+        ]
+        return pack_at(tuple(known), local_day(happened, mine.zone))
 
     def slots(self, pack: Pack, kind: int, owner: Sector, receiver: Receiver) -> Slots:
         """Return `decide.slots`, remembered: the same four always give the same answer."""

@@ -17,16 +17,18 @@ import msgspec
 
 from sluss_client import clock
 from sluss_client.answers import Held
+from sluss_client.disclosing import ages
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
 from sluss_client.replica import Hold, Received, Version
-from sluss_client.report import Reason, Report
+from sluss_client.report import Because, Reason, Report
 from sluss_client.sections import AuthorSection, plaintext
 from sluss_schemas import disclosure, forms
 from sluss_schemas.codec import encode
-from sluss_schemas.ids import Compartment, ReportId, bitmap_of, slot
+from sluss_schemas.ids import COMPARTMENTS, Column, Compartment, ReportId, bit, bitmap_of, slot
 from sluss_schemas.manifest import read_manifest
 from sluss_schemas.policy import decide
+from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import CATALOGUE, Invalid
 from sluss_schemas.replay import Directory
@@ -73,7 +75,7 @@ def of_row(local: Local, row: Row, form: forms.Form, pack: Pack) -> Report:
             bytes(32),
             bytes(64),
             row.filed_at,
-            msgspec.Raw(encode(forms.author_extra(form, own.sector))),
+            msgspec.Raw(encode(forms.author_extra(form, own.sector, pack, place_stays=row.place_stays, hold=row.hold))),
         )
     )
     collected: set[Compartment] = {"AUT", *decide.collected(pack, row.kind, own.sector)}
@@ -111,13 +113,16 @@ def of_received(local: Local, received: Received, pack: Pack, now: int) -> Repor
     owner = local.trust.agency(received.agency, now)
     if owner is None:
         return None
-    may = 0
-    for hold in head.holds:
-        if not _locked(local, hold, owner, pack, now):
-            may |= _opens(local, hold, head.kind, owner, pack)
+    given = [(hold, _opens(local, hold, head, owner, pack, now)) for hold in head.holds]
+    if not any(bits for _, bits in given):
+        # What it rested on is over, as an agreement that has ended: it is as if it had never come.
+        return None
+    unlocked = [(hold, bits) for hold, bits in given if not _locked(local, hold, owner, pack, now)]
+    may, sections = _contents(head, unlocked)
     locked = not may
+    name = ReportId(received.report_id)
     scene = local.trust.registry(now).get(head.scene)
-    return Report(
+    report = Report(
         report_id=ReportId(received.report_id),
         kind=head.kind,
         agency=owner.slug,
@@ -128,23 +133,112 @@ def of_received(local: Local, received: Received, pack: Pack, now: int) -> Repor
         time=read_manifest(head.manifest).time,
         pack=pack,
         may=may,
-        sections={number: data for number, data in head.sections if may >> number & 1},
-        closed=_LockedOut() if locked else _Closed(local, head, owner, pack),
+        sections=sections,
+        closed=_LockedOut() if locked else _Closed(local, head, owner, pack, now),
+    )
+    report.digest = head.digest
+    report.explained(lambda part: because(local, name, part, pack, now))
+    return report
+
+
+def _contents(version: Version, given: list[tuple[Hold, int]]) -> tuple[int, dict[int, bytes]]:
+    """Return the slots that are open and what is in them: an excerpt where nothing gives the whole."""
+    whole, bits = 0, 0
+    parts = dict[int, bytes]()
+    for hold, opens in given:
+        bits |= opens
+        whole |= opens & hold.whole
+        # Where two decisions gave excerpts of one part, the later one says what it says now.
+        parts |= {number: data for number, data in hold.excerpts if opens >> number & 1}
+    return bits, parts | {number: data for number, data in version.sections if whole >> number & 1}
+
+
+def open_slots(local: Local, version: Version, pack: Pack, now: int) -> int:
+    """Return the slots of a version of the own agency that are open to this person now, and not locked."""
+    own, bits = local.trust.own, 0
+    for hold in version.holds:
+        if not _locked(local, hold, own, pack, now):
+            bits |= _opens(local, hold, version, own, pack, now) & hold.whole
+    return bits
+
+
+def because(local: Local, report_id: ReportId, part: Compartment, pack: Pack, now: int) -> tuple[Because, ...]:
+    """Return through what a part of a received report is open now: the first gives the most; none where it is closed.
+
+    It follows from the pack and the holds, never from what is in the part.
+    """
+    received = local.received(report_id)
+    owner = None if received is None else local.trust.agency(received.agency, now)
+    if received is None or owner is None:
+        return ()
+    head = received.heads()[0]
+    cell = pack.cells.get((head.kind, owner.sector, part, _column(local, head, owner, now)))
+    found = []
+    for hold in head.holds:
+        bits = 0 if _locked(local, hold, owner, pack, now) else _opens(local, hold, head, owner, pack, now)
+        full = bool(bits & bit(part))
+        if full or bits & bit(part, brief=True):
+            gateway = pack.gateways.get(hold.gateway)
+            rule, law = ("", ()) if cell is None else (cell.rule_id, cell.law)
+            law = gateway.law if gateway is not None else law
+            excerpt = any(number // 2 == COMPARTMENTS.index(part) for number, _ in hold.excerpts)
+            found.append(
+                Because(
+                    rule=rule,
+                    law=law,
+                    gateway=hold.gateway,
+                    grant=hold.grant,
+                    until=hold.not_after,
+                    full=full,
+                    excerpt=excerpt,
+                )
+            )
+    return tuple(sorted(found, key=lambda one: (not one.full, one.excerpt, bool(one.grant), one.grant)))
+
+
+def _column(local: Local, version: Version, owner: Directory, now: int) -> Column:
+    return decide.column(owner.sector, _receiver(local, version.holds[0], version, owner, now))
+
+
+def _receiver(local: Local, hold: Hold, version: Version, owner: Directory, now: int) -> Receiver:
+    """Return as whom this device holds a version: with what agreements open at this second and no longer."""
+    return local.trust.receiver_of(
+        local.trust.own_id,
+        owner.agency,
+        hold.function,
+        named=hold.named,
+        at=now,
+        latest=clock.latest(now),
+        scene=version.scene,
     )
 
 
-def _opens(local: Local, hold: Hold, kind: int, owner: Directory, pack: Pack) -> int:
-    """Return the slots that one way of holding opens, by the pack alone and never by what is filled."""
+def _opens(local: Local, hold: Hold, version: Version, owner: Directory, pack: Pack, now: int) -> int:  # noqa: PLR0917
+    """Return the slots that one way of holding opens, by pack and agreements alone and never by what is filled."""
     if hold.held:
         return 0
-    receiver = local.trust.receiver_of(local.trust.own_id, owner.agency, hold.function, named=hold.named)
-    got = local.trust.slots(pack, kind, owner.sector, receiver)
+    receiver = _receiver(local, hold, version, owner, now)
+    got = local.trust.slots(pack, version.kind, owner.sector, receiver)
     if not hold.grant:
         return got.open | got.held
     if hold.gateway in got.duties:
         return got.duties[hold.gateway]
     # A gateway was decided for certain slots; a release opens what the pack would have opened at filing.
-    return got.open if hold.gateway == disclosure.BASE_RELEASE else got.gateways.get(hold.gateway, 0) & hold.slots
+    if hold.gateway == disclosure.BASE_RELEASE:
+        return got.open
+    return 0 if _outgrown(hold, version, pack, now) else got.gateways.get(hold.gateway, 0) & hold.slots
+
+
+def _outgrown(hold: Hold, version: Version, pack: Pack, now: int) -> bool:
+    """Tell whether somebody whom a decision is about has had the birthday that ends its ground, whatever it says."""
+    gateway = pack.gateways.get(hold.gateway)
+    number = slot("SUB")
+    data = dict(hold.excerpts).get(number) or dict(version.sections).get(number)
+    if gateway is None or gateway.age is None or data is None or not hold.slots >> number & 1:
+        return False
+    persons = forms.read(version.kind, "SUB", msgspec.msgpack.decode(data, type=list[object]), pack)
+    noted = read_manifest(version.manifest).time
+    return isinstance(persons, list) and ages.over(persons, gateway, pack, noted=noted, now=clock.latest(now))
 
 
 def _locked(local: Local, hold: Hold, owner: Directory, pack: Pack, now: int) -> bool:
@@ -152,7 +246,7 @@ def _locked(local: Local, hold: Hold, owner: Directory, pack: Pack, now: int) ->
     if hold.not_after is not None and clock.latest(now) >= hold.not_after:
         return True
     parameters = pack.parameters
-    if hold.gateway and hold.gateway not in _duties(pack):
+    if hold.gateway and hold.gateway not in {disclosure.BASE_RELEASE, *_duties(pack)}:
         hours = parameters.lease_gateway_h
     elif owner.agency != local.trust.own_id:
         hours = parameters.lease_across_h
@@ -175,16 +269,16 @@ class _LockedOut:
 class _Closed:
     """Why a compartment is closed, asked only when somebody reads it."""
 
-    def __init__(self, local: Local, version: Version, owner: Directory, pack: Pack) -> None:
+    def __init__(self, local: Local, version: Version, owner: Directory, pack: Pack, now: int) -> None:
         self._local = local
         self._version = version
         self._owner = owner
         self._pack = pack
+        self._now = now
 
     def __call__(self, part: Compartment) -> Reason:
         hold = self._version.holds[0]
-        trust = self._local.trust
-        receiver = trust.receiver_of(trust.own_id, self._owner.agency, hold.function, named=hold.named)
+        receiver = _receiver(self._local, hold, self._version, self._owner, self._now)
         decision = decide.open_to(self._pack, self._version.kind, self._owner.sector, receiver, part)
         column = decide.column(self._owner.sector, receiver)
         cell = self._pack.cells.get((self._version.kind, self._owner.sector, part, column))

@@ -7,9 +7,11 @@ Source: docs/protocol.md sections 1 and 2.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from sluss_schemas.directory import EPOCH_S
 from sluss_schemas.ids import AudienceId, Function, Kid, PersonId
+from sluss_schemas.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,16 @@ class Device:
     kem_key: bytes
     kem_kid: Kid
     revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """An agency's own part in an agreement: the terms, their bytes, whose device signed them, and whether it stands."""
+
+    terms: Terms
+    data: bytes
+    head: Kid
+    state: Literal["signed", "suspended", "terminated"] = "signed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ Source: docs/secrecy-rules.md ("How the pack meets the keys") and B5, reduction 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -31,6 +31,7 @@ import msgspec
 from sluss_schemas.codes import CodeLists, Language, label, name, number
 from sluss_schemas.forms.base import EnforcementForm, Form, age_range, fields, filled, persons_of
 from sluss_schemas.forms.drugs import MarketNote, SeizureOrFind
+from sluss_schemas.forms.market import outlook
 from sluss_schemas.ids import SECTORS, Compartment, Sector
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
@@ -38,8 +39,6 @@ from sluss_schemas.problems import Invalid
 TIME_BANDS: Final = ("night", "morning", "day", "evening")
 """Six hours each, from midnight in the pack's zone."""
 HOURS_PER_BAND: Final = 6
-SEIZURE_HOURS: Final = 72
-"""How long the note holds that a seizure makes by itself."""
 
 _LISTS: Final[dict[str, str]] = {
     "severity": "severity",
@@ -80,8 +79,12 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
         return self.sv if language == "sv" else self.en
 
 
-def briefs(form: Form, owner: Sector, pack: Pack) -> dict[Compartment, list[object]]:
+def briefs(
+    form: Form, owner: Sector, pack: Pack, agreed: Collection[Compartment] = ()
+) -> dict[Compartment, list[object]]:
     """Return the brief of every filled compartment for which the pack asks one, for this kind and owner.
+
+    `agreed` are compartments that an agreement in force has told in short form as well.
 
     Raises:
         Invalid: `unknown_code` for a code that the pack does not have.
@@ -89,7 +92,7 @@ def briefs(form: Form, owner: Sector, pack: Pack) -> dict[Compartment, list[obje
     """
     made: dict[Compartment, list[object]] = {
         "SIT": _situation(form, pack),
-        "PLC": _scene(form, owner),
+        "PLC": _scene(form, owner, pack),
         "SUB": _persons(form, pack),
         "ENF": _enforcement(form, pack.codes),
         "SAF": [number(pack.codes, "safety_cue", cue, "safety") for cue in form.safety],
@@ -97,7 +100,7 @@ def briefs(form: Form, owner: Sector, pack: Pack) -> dict[Compartment, list[obje
     return {
         compartment: array
         for compartment, array in made.items()
-        if array and asked(pack, form.KIND, owner, compartment)
+        if array and (compartment in agreed or asked(pack, form.KIND, owner, compartment))
     }
 
 
@@ -146,10 +149,8 @@ def _situation(form: Form, pack: Pack) -> list[object]:
     ]
     if not isinstance(form, SeizureOrFind | MarketNote):
         return first
-    direction, caution, hours = form.direction, form.caution, form.valid_hours
-    if isinstance(form, SeizureOrFind) and form.found_as == "seizure" and form.substances:
-        # A seizure makes its own note: less on offer, unrest, three days. Nobody types it again.
-        direction, caution, hours = direction or "down", caution or "unrest", hours or SEIZURE_HOURS
+    # Where the owner files no notes of its own, this brief is the note: nobody types it again.
+    direction, caution, hours = outlook(form, pack)
     return [
         *first,
         [number(lists, "substance", code, "substances") for code in form.substances],
@@ -159,8 +160,8 @@ def _situation(form: Form, pack: Pack) -> list[object]:
     ]
 
 
-def _scene(form: Form, owner: Sector) -> list[object]:
-    nameless = isinstance(form, MarketNote) and owner in MarketNote.NO_SCENE_FROM
+def _scene(form: Form, owner: Sector, pack: Pack) -> list[object]:
+    nameless = owner in pack.kinds[form.KIND].no_scene_from
     return [] if form.scene is None or nameless else [form.scene]
 
 

@@ -17,6 +17,7 @@ from sluss_schemas import signing
 from sluss_schemas.codec import Document, encode
 from sluss_schemas.ids import Digest
 from sluss_schemas.manifest import U8, U16, U32, Bytes32, Bytes64, Id16, UnixTime
+from sluss_schemas.terms import AgreementEnd, AgreementSigned
 
 ENTRY_FORMAT: Final = 1
 KEM_PUBLIC_BYTES: Final = 1216
@@ -56,6 +57,8 @@ class EntryKind(IntEnum):
     INSTANCE = 17
     CUSTODIAN_SET = 18
     ROSTER = 19
+    AGREEMENT = 20
+    AGREEMENT_END = 21
 
 
 class Entry(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -254,6 +257,8 @@ Body = (
     | Instance
     | CustodianSet
     | Roster
+    | AgreementSigned
+    | AgreementEnd
 )
 
 BODIES: Final[dict[EntryKind, type[Body]]] = {
@@ -276,6 +281,8 @@ BODIES: Final[dict[EntryKind, type[Body]]] = {
     EntryKind.INSTANCE: Instance,
     EntryKind.CUSTODIAN_SET: CustodianSet,
     EntryKind.ROSTER: Roster,
+    EntryKind.AGREEMENT: AgreementSigned,
+    EntryKind.AGREEMENT_END: AgreementEnd,
 }
 KIND_OF: Final[dict[type[Body], EntryKind]] = {body: kind for kind, body in BODIES.items()}
 

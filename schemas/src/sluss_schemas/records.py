@@ -183,10 +183,13 @@ RULES: Final[dict[CaseKind, Rule]] = {
     CaseKind.RECALL: Rule(to=_ALL, across=True, follows=("grant",), codes=("recalled", "corrected", "withdrawn")),
     CaseKind.CONFIRM: Rule(to=_ALL, across=True, follows=("recall",)),
     CaseKind.DISPUTE: Rule(to=_ALL, across=True, follows=("grant",), codes=("disputed", "settled")),
-    CaseKind.NOTE: Rule(files=("supervisors",), about=True),
-    CaseKind.RECLASSIFY: Rule(to=_ALL, codes=("protected", "unprotected"), about=True),
+    CaseKind.NOTE: Rule(files=("supervisors",), follows=("note",), codes=("", "withdrawn"), about=True),
+    # A confirmation follows, may come from another agency, and names no version.
+    CaseKind.RECLASSIFY: Rule(
+        to=_ALL, across=True, follows=("reclassify",), codes=("protected", "unprotected"), about=True
+    ),
     CaseKind.SHIFT: Rule(to=_ALL),
-    CaseKind.PLACES: Rule(files=("supervisors",), to=_ALL, across=True),
+    CaseKind.PLACES: Rule(files=("supervisors",), to=_ALL, across=True, codes=("protected", "public")),
 }
 """What holds for each kind of case record."""
 

@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, cast
 
+from sluss_schemas import agreeing
 from sluss_schemas import directory as d
-from sluss_schemas.agency import Audience, Device, EpochKeys, Person
+from sluss_schemas.agency import Agreement, Audience, Device, EpochKeys, Person
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import AgencyId, AudienceId, Digest, Function, Kid, PersonId, Sector, kid_of
 from sluss_schemas.manifest import Head
 from sluss_schemas.problems import Invalid
 from sluss_schemas.signing import verify
+from sluss_schemas.terms import AgreementEnd, AgreementSigned
 
 
 class Directory:
@@ -46,6 +48,7 @@ class Directory:
         self.custodians: tuple[Kid, ...] = ()
         self.shares: dict[tuple[AudienceId, int], d.Shares] = {}
         self.roster: bytes | None = None
+        self.agreements: dict[bytes, Agreement] = {}
         self.latest = 0
         self.hashes: list[Digest] = []
         self.revocations: dict[Kid, int] = {}
@@ -374,6 +377,8 @@ _APPLY: dict[type, Callable[[Directory, Any, int, str], None]] = {
     d.Shares: Directory._apply_shares,  # noqa: SLF001
     d.CustodianSet: Directory._apply_custodian_set,  # noqa: SLF001
     d.Roster: Directory._apply_roster,  # noqa: SLF001
+    AgreementSigned: agreeing.sign,
+    AgreementEnd: agreeing.end,
 }
 
 

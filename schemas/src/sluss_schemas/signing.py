@@ -23,6 +23,8 @@ RECEIPT_LABEL: Final = b"sluss/receipt"
 ENROL_LABEL: Final = b"sluss/enrol"
 RECORD_LABEL: Final = b"sluss/record"
 APPROVAL_LABEL: Final = b"sluss/approval"
+READ_LABEL: Final = b"sluss/read"
+AGREEMENT_LABEL: Final = b"sluss/agreement"
 
 PUBLIC_KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64

@@ -167,7 +167,7 @@ def create_app(settings: Settings, *, clock: Callable[[], int] | None = None, sh
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        async with running(settings, clock) as services:
+        async with running(settings, clock) as services, services.ledgers.working(), services.sweeping.working():
             shared.services = services
             yield
 

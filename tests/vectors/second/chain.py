@@ -27,6 +27,8 @@ KINDS: Final = (
     "instance",
     "custodian_set",
     "roster",
+    "agreement",
+    "agreement_end",
 )
 """Kinds by number, from 1."""
 ROOT_ONLY: Final = frozenset({"genesis", "root_rotate", "registrar_add", "registrar_remove"})

@@ -67,6 +67,18 @@ _LABEL: Final = text(1, 120)
 TIME: Final = number(0, _YEAR_9999)
 _U32: Final = number(0, 2**32 - 1)
 
+_COMPARTMENTS: Final = ("SIT", "PLC", "SUB", "CAR", "ENF", "SAF", "AUT", "ATT")
+_CELL: Final = fixed(number(1, 255), ID, one_of(*_COMPARTMENTS), ID, one_of("A", "R", "P", "G"))
+TERMS: Final = fixed(
+    ID,
+    many(2, 16, ID),
+    many(1, 400, _CELL),
+    or_nil(many(1, 1024, number(0, 65_535))),
+    text(1, 500),
+    text(1, 120),
+    TIME,
+    TIME,
+)
 SIGNED: Final = fixed(data(0, 65_536), ID, data(64))
 ENTRY: Final = fixed(number(0, 255), number(0, 2**63 - 1), HASH, number(0, 255), lambda _: True, TIME)
 BODIES: Final[dict[str, Check]] = {
@@ -91,4 +103,6 @@ BODIES: Final[dict[str, Check]] = {
     "instance": fixed(ID),
     "custodian_set": fixed(many(3, 3, ID)),
     "roster": fixed(HASH),
+    "agreement": fixed(data(1, 32_768), ID, data(64)),
+    "agreement_end": fixed(ID, one_of("suspended", "terminated", "resumed")),
 }

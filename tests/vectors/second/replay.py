@@ -18,6 +18,13 @@ from tests.vectors.second.chain import KINDS, ROOT_ONLY, Signed, enrolment_messa
 
 _DAY_S: Final = 86_400
 _EPOCH_DAYS: Final = 90
+_AGREED_DAYS: Final = 5 * 366
+_ENDS: Final = (
+    ("signed", "suspended"),
+    ("suspended", "resumed"),
+    ("signed", "terminated"),
+    ("suspended", "terminated"),
+)
 
 
 class Refused(Exception):
@@ -32,12 +39,14 @@ class Refused(Exception):
 class Person:
     alias: str
     functions: list[str]
+    until: int | None
     suspended: bool = False
 
 
 @dataclass
 class Device:
     person: bytes
+    sign_key: bytes
     revoked: bool = False
 
 
@@ -76,6 +85,8 @@ class Following:
         self.scenes: dict[int, str] = {}
         self.custodians: list[bytes] = []
         self.used: set[bytes] = set()
+        self.agreements: dict[bytes, str] = {}
+        self.agency = b""
 
     def append(self, signed: Signed) -> None:
         """Follow one entry.
@@ -97,11 +108,12 @@ class Following:
         _demand((kind == "genesis") == (self.count == 0))
         _verify(self._key(signer, kind, body), signature, b"sluss/directory" + p.sha256(data))
         before = {audience: set(one.members) for audience, one in self.audiences.items()}
-        getattr(self, f"_{kind}")(*body, *([time] if kind == "epoch" else []))
+        getattr(self, f"_{kind}")(*body, *([time] if kind in {"epoch", "agreement"} else []))
         self._note_who_left(before)
         self.bodies[kind].append(body)
         self.count += 1
         self.hash = p.sha256(data)
+        self.agency = self.agency or self.hash[:16]
 
     # what is true now
 
@@ -160,10 +172,10 @@ class Following:
         _demand(kid in self.registrars)
         del self.registrars[kid]
 
-    def _person_add(self, person: bytes, alias: str, functions: list[str], *_: object) -> None:
+    def _person_add(self, person: bytes, alias: str, functions: list[str], _: object, until: int | None) -> None:
         _demand(all(one.alias != alias for other, one in self.persons.items() if other != person))
         _demand(functions == sorted(set(functions)))
-        self.persons[person] = Person(alias, functions)
+        self.persons[person] = Person(alias, functions, until)
         for audience, one in self.audiences.items():
             if one.function not in functions:
                 self._ends(audience, person)
@@ -182,7 +194,7 @@ class Following:
         partnership = self.bodies["genesis"][0][0]
         _verify(sign_key, own, enrolment_message(partnership, invite, sign_key, kem_key))
         self.used |= kids
-        self.devices[p.kid(sign_key)] = Device(person)
+        self.devices[p.kid(sign_key)] = Device(person, sign_key)
 
     def _device_revoke(self, kid: bytes, reason: str) -> None:
         _demand(kid in self.devices and not self.devices[kid].revoked)
@@ -239,6 +251,29 @@ class Following:
         """Demand nothing."""
 
     _instance = _roster = _pack
+
+    def _agreement(self, data: bytes, head: bytes, signature: bytes, time: int) -> None:
+        terms = _read(data)
+        if not forms.TERMS(terms):
+            raise Refused("malformed")
+        agreement, parties, cells, scenes, _purpose, _owner, begins, ends = terms
+        parts = [(kind, owner, compartment, receiver) for kind, owner, compartment, receiver, _ in cells]
+        for things in (parties, parts, scenes or []):
+            _demand(things == sorted(set(things)))
+        _demand(self.agency in parties and agreement not in self.agreements)
+        _demand(all({owner, receiver} <= {*parties} and owner != receiver for _, owner, _, receiver in parts))
+        _demand(begins < ends <= begins + _AGREED_DAYS * _DAY_S and time < ends)
+        _demand(head in self.devices and not self.devices[head].revoked)
+        person = self.persons[self.devices[head].person]
+        _demand(not person.suspended and (person.until is None or time < person.until))
+        _demand("supervisors" in person.functions)
+        _verify(self.devices[head].sign_key, signature, b"sluss/agreement" + p.sha256(data))
+        self.agreements[agreement] = "signed"
+
+    def _agreement_end(self, agreement: bytes, state: str) -> None:
+        now = self.agreements.get(agreement)
+        _demand((now, state) in _ENDS)
+        self.agreements[agreement] = "signed" if state == "resumed" else state
 
     # what ends
 

@@ -66,11 +66,13 @@ def found(code: Code, keys: DeviceKeys, functions: Sequence[Function], now: int)
         now,
     )
     chain.add(d.RegistrarAdd(registrar.public), root, now)
-    for pack in builtin():
+    packs = builtin()
+    # The older ones too: what was due on the day of an event, the pack of that day says.
+    for pack in packs:
         chain.add(d.PackInForce(pack.digest), registrar, now)
+    received = {gateway.receiver_function for gateway in packs[-1].gateways.values() if sector in gateway.receivers}
     for function in FUNCTIONS:
-        # Reports of concern are received by social services alone.
-        if function != "reception" or sector == "SOC":
+        if function != "reception" or function in received:
             chain.add(d.AudienceCreate(os.urandom(16), function), registrar, now)
     person = os.urandom(16)
     chain.add(d.PersonAdd(person, f"{ALIASES[sector]}-1", tuple(sorted(functions)), None, None), registrar, now)

@@ -19,7 +19,22 @@ import rich_click as click
 import stamina
 from click.exceptions import Abort, UsageError
 
-from sluss_client.cli import common, filing, identity, looking, people, quarantine, recovery, registrars, scenes
+from sluss_client.cli import (
+    afterwards,
+    agreements,
+    cases,
+    common,
+    disclosing,
+    filing,
+    identity,
+    ledger,
+    looking,
+    people,
+    quarantine,
+    recovery,
+    registrars,
+    scenes,
+)
 from sluss_client.cli.common import DONE, EXIT_CODES, NOT_UNDERSTOOD, REFUSED
 from sluss_client.cli.doctor import doctor
 from sluss_client.errors import SlussError
@@ -59,6 +74,7 @@ for command in (
     registrars.peer,
     registrars.restored,
     people.people,
+    agreements.agreement,
     scenes.scenes,
     filing.file,
     filing.sync,
@@ -66,9 +82,21 @@ for command in (
     filing.import_csv,
     looking.list_reports,
     looking.show,
+    ledger.ledger,
     looking.readers,
+    looking.explain,
     looking.held,
     looking.inspect,
+    disclosing.offers,
+    disclosing.disclose,
+    disclosing.disclosures,
+    disclosing.release,
+    afterwards.proposals,
+    afterwards.approve,
+    afterwards.recall,
+    afterwards.recalls,
+    afterwards.review,
+    *cases.COMMANDS,
     quarantine.quarantine,
     quarantine.countersign,
     recovery.recover,

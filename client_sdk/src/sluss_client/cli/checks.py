@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from sluss_client import alarms
+from sluss_client.agency.agreements import WARN_DAYS
 from sluss_client.agency.registrar import root_seeds
 from sluss_client.device import Device
 from sluss_client.errors import Refused, SlussError
@@ -188,6 +189,16 @@ def _custodians(device: Device) -> Check:
     return Check(name="custodians", ok=bool(found and not gone) or not _registers(device), say=say, value=value)
 
 
+def _agreements(device: Device) -> Check:
+    """Remind of what ends soon whoever looks at this device; a supervisor's has to see to it in the last week."""
+    ending = device.agreements.ending()
+    said = [f"{row.id[:8]} ends in {row.days_left} days and is looked after by {row.owner}" for row in ending]
+    say = f"{'; '.join(said)}: renew it, or let it end." if said else "No agreement ends within 30 days."
+    near = any(row.warns != max(WARN_DAYS) for row in ending)
+    value = [{"id": row.id, "owner": row.owner, "days_left": row.days_left, "warns": row.warns} for row in ending]
+    return Check(name="agreements", ok=not (near and "supervisors" in device.functions), say=say, value=value)
+
+
 def _registers(device: Device) -> bool:
     return device.local.keys.kid in device.local.trust.own.registrars
 
@@ -234,6 +245,7 @@ _CHECKS: Final[tuple[Callable[[Device], Check], ...]] = (
     _registrars,
     _root,
     _custodians,
+    _agreements,
     _server,
     _alarms,
     _waiting,

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import rich_click as click
 from click.exceptions import Exit, UsageError
 
-from sluss_client import importing, mappings
+from sluss_client import holding, importing, mappings
 from sluss_client.answers import ReaderRow, SyncResult
 from sluss_client.cli import common, shapes
 from sluss_client.cli.common import EXIT_CODES
@@ -29,6 +29,7 @@ from sluss_client.report import Report
 from sluss_client.views import moment
 from sluss_schemas import forms
 from sluss_schemas.forms.base import field_named
+from sluss_schemas.forms.namecheck import Finding
 
 field_option = click.option(
     "--field", "fields", multiple=True, metavar="NAME=VALUE", help="A field of the form; repeat it."
@@ -36,6 +37,21 @@ field_option = click.option(
 duty_option = click.option(
     "--duty", "duties", multiple=True, metavar="CODE=ANSWER", help="Answer a duty, for instance L14=send; repeat it."
 )
+
+
+_LOOKS: Final = {
+    "personal_number": "a personal number",
+    "phone": "a telephone number",
+    "email": "an e-mail address",
+    "plate": "a number plate",
+    "address": "a street address",
+    "name": "a name",
+}
+_HELD: Final = {
+    "embargo": "It stays in the own agency until a supervisor releases it.",
+    "review": "It stays in the own agency until its text was looked at: file it with --no-names if it names nobody.",
+    "protected": "It stays in the own agency because of its place.",
+}
 
 
 @click.command(epilog=EXIT_CODES)
@@ -51,11 +67,24 @@ duty_option = click.option(
 )
 @field_option
 @duty_option
-def file(kind: str | None, documents: tuple[str, ...], fields: tuple[str, ...], duties: tuple[str, ...]) -> None:
+@click.option(
+    "--hold", type=click.Choice(["embargo", "review"]), help="Keep it in the own agency until it is released."
+)
+@click.option("--no-names", is_flag=True, help="Confirm that the texts name nobody.")
+def file(
+    kind: str | None,
+    documents: tuple[str, ...],
+    fields: tuple[str, ...],
+    duties: tuple[str, ...],
+    hold: holding.Hold | None,
+    *,
+    no_names: bool,
+) -> None:
     """Save a report of KIND, for instance order_incident; no network.
 
     Fields are those of docs/forms.md; persons and places are JSON.
     Without observed_at it is the time of now.
+    A text that looks as if it named somebody stays in the own agency until --no-names says that it does not.
     """
     given = [source for source in documents if source]
     if kind is None and given:
@@ -70,9 +99,10 @@ def file(kind: str | None, documents: tuple[str, ...], fields: tuple[str, ...], 
 
     def save(device: Device) -> tuple[Report, list[ReaderRow], list[tuple[str, str]]]:
         form = make_form(device, kind, values)
-        report = device.file(form, answers)
+        sure = no_names or _asked(device.check_text(form))
+        report = device.file(form, answers, hold=hold, confirm_text=sure)
         due = [(one.code, one.name) for one in device.duties() if one.report_id == report.id]
-        return report, device.readers(form, answers), due
+        return report, device.readers(report, answers), due
 
     report, readers, due = common.reading(save)
     if documents:
@@ -84,13 +114,25 @@ def file(kind: str | None, documents: tuple[str, ...], fields: tuple[str, ...], 
                 "state": report.state,
                 "readers": [shapes.reader_row(row) for row in readers],
                 "duties_due": [code for code, _ in due],
+                "hold": report.hold or None,
             }
         )
         return
     print_readers(readers)
     click.echo(report.id.hex())
+    if report.hold:
+        common.note(_HELD[report.hold])
     for code, name in due:
         common.note(f"The duty {code} ({name}) waits for an answer: --duty {code}=send or {code}=no.")
+
+
+def _asked(found: Sequence[Finding]) -> bool:
+    """Ask a person at a terminal about what looks like somebody in their texts; nobody else is asked."""
+    if not found or not sys.stdin.isatty() or not sys.stderr.isatty():
+        return False
+    for one in found:
+        common.note(f"{one.field}: characters {one.start + 1} to {one.end} look like {_LOOKS[one.kind]}.")
+    return click.confirm("Do the texts name nobody?", err=True)
 
 
 def make_form(device: Device, kind: str, values: dict[str, Any]) -> forms.Form:

@@ -8,6 +8,7 @@ Refuses: a closed compartment, with its rule, the same whether it is filled or e
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from sluss_client.errors import Refused
 from sluss_client.report import Author, Report
 from sluss_schemas.brief import Brief
 from sluss_schemas.ids import COMPARTMENT_NAMES
+from sluss_schemas.policy.readers import Language
 
 _ID: Final = re.compile(r"[0-9a-fA-F]{32}")
 
@@ -112,6 +114,26 @@ def readers(what: str, fields: tuple[str, ...], duties: tuple[str, ...], *, as_j
         common.print_json([shapes.reader_row(row) for row in rows])
         return
     filing.print_readers(rows)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("report_id", metavar="ID")
+@click.argument("part", metavar="PART")
+@click.option("--for", "agency", metavar="AGENCY", help="Explain it for the field staff of another agency.")
+@click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="By the law of this day; today's without it.")
+@click.option("--lang", type=click.Choice(["en", "sv"]), default="en", help="The language of the explanation.")
+@common.with_json
+def explain(
+    report_id: str, part: str, agency: str | None, at: datetime | None, lang: Language, *, as_json: bool
+) -> None:
+    """Say why a PART of a report, for instance subject, is open or closed: rule, law, and until when."""
+    day = None if at is None else at.date()
+    told = common.reading(lambda device: device.explain(report_id, part, agency=agency, at=day, lang=lang))
+    if as_json:
+        common.print_json(shapes.told(told))
+        return
+    for sentence in told.sentences:
+        click.echo(sentence)
 
 
 @click.command(epilog=EXIT_CODES)

@@ -25,6 +25,7 @@ from sluss_client.views import moment
 from sluss_schemas.brief import Brief
 from sluss_schemas.forms.base import HEADS
 from sluss_schemas.ids import COMPARTMENT_NAMES
+from sluss_schemas.policy.explain import Told
 from sluss_schemas.policy.model import Pack
 
 
@@ -42,6 +43,29 @@ def report_row(report: Report) -> dict[str, Any]:
         "observed_at": report.observed_at.isoformat(),
         "readable": list(report.readable),
     }
+
+
+def told(one: Told) -> dict[str, Any]:
+    """Return an explanation: its sentences, what is open by which rule and pack, and the grants behind it."""
+    return {
+        "sentences": list(one.sentences),
+        "form": one.form,
+        "ground": one.ground,
+        "rule": one.rule_id,
+        "code": one.code,
+        "law": list(one.law),
+        "pack": one.pack,
+        "valid_from": one.valid_from,
+        "chain": [
+            {"code": link.code, "name": link.name, "law": list(link.law), "ends": _when(link.ends)}
+            for link in one.chain
+        ],
+        "ends": _when(one.ends),
+    }
+
+
+def _when(at: int | None) -> str | None:
+    return None if at is None else datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def report_whole(report: Report, pack: Pack) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from sluss_client import casework, clock
+from sluss_client import clock, protecting
+from sluss_client.cases import sending
+from sluss_client.disclosing import work
 from sluss_client.errors import Offline, Refused, Untrusted
 from sluss_client.keyring import keyshare
 from sluss_client.local import Local
-from sluss_client.syncing import again, notes, noticing, pulling, pushing, wiping
+from sluss_client.syncing import again, notes, noticing, pulling, pushing, reads, wiping, witnessing
 from sluss_client.syncing.pushing import Progress
 from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
@@ -75,8 +77,17 @@ async def run(
         # First what the server had before: what was filed since may follow from it.
         await again.push(local, transport)
         await _push(local, transport, tally, tell)
-        await casework.push(local, transport)
+        protecting.recheck(local, transport.now())
+        await work.push(local, transport)
+    await reads.push(local, transport)
+    # Before the pull: what is in it by then has to come.
+    await witnessing.ask(local, transport, tally)
     await pulling.run(local, transport, tally, tell, lambda: directories(local, transport))
+    tally.dropped += work.settle(local, transport.now())
+    if protecting.recheck(local, transport.now()):
+        # A list of protected places has come: what lies in one does not wait for the next sync.
+        await sending.push(local, transport)
+    witnessing.compare(local, tally)
     again.sweep(local, transport.now())
     local.calm(_CLOCK)
     local.configure(offset=transport.offset, confirmed_at=transport.now(), confirmed_own=clock.now())

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from sluss_client import clock, reading
+from sluss_client.cases import book
 from sluss_client.errors import Invalid, Offline
 from sluss_client.local import Local
 from sluss_client.replica import Received
@@ -43,6 +44,7 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
     op: wire.Op
     digest: bytes
     put: msgspec.Raw = _NIL
+    record: bytes | None = None
 
 
 class _Page(msgspec.Struct, frozen=True, array_like=True):
@@ -129,7 +131,7 @@ async def _ask(transport: Transport, cursor: Iterable[wire.Position], limit: int
 
 
 def _entries(raw: tuple[_Entry, ...]) -> tuple[wire.Entry, ...]:
-    return tuple(wire.Entry(one.seq, one.op, one.digest, _put(one.put)) for one in raw)
+    return tuple(wire.Entry(one.seq, one.op, one.digest, _put(one.put), one.record) for one in raw)
 
 
 def _put(data: msgspec.Raw) -> wire.Put | None:
@@ -192,6 +194,7 @@ def take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> bo
     with local.store.transaction():
         for feed in answer.closed:
             tally.dropped += purge.close(feed)
+            book.close(local, feed)
             local.forget_feed(feed)
         for page in answer.pages:
             generation = begun.get(page.position.feed)
@@ -219,6 +222,8 @@ def _take_page(taking: _Taking, page: wire.FeedPage, purge: _Purge, *, again: bo
     for entry in page.past:
         closed_before = taking.closed_before if again else None
         _take_put(taking, notes.KeptOut(feed, generation, entry.seq, entry.digest, closed_before=closed_before), entry)
+        if entry.op is wire.Op.RECORD:
+            _take_record(taking, entry, feed)
     known_to = notes.known_to(local, feed)
     for entry in page.entries:
         new = entry.seq > known_to
@@ -228,6 +233,17 @@ def _take_page(taking: _Taking, page: wire.FeedPage, purge: _Purge, *, again: bo
             taking.tally.dropped += purge.drop(feed, entry.digest)
         elif entry.op is wire.Op.ERASE:
             taking.tally.dropped += purge.erase(entry.digest)
+        elif entry.op is wire.Op.RECORD:
+            _take_record(taking, entry, feed)
+
+
+def _take_record(taking: _Taking, entry: wire.Entry, feed: bytes) -> None:
+    """Take in a case record; one that does not hold together is kept out with an alarm."""
+    try:
+        book.take(taking.local, entry.record, entry.digest, feed, taking.now)
+    except reading.Alarm as alarm:
+        taking.tally.alarms += 1
+        taking.local.alarm(alarm.code, entry.digest)
 
 
 def _closed_before(local: Local, now: int) -> int | None:
@@ -338,7 +354,7 @@ class _Purge:
         return len(before.versions) - len(after.versions)
 
     def drop(self, feed: bytes, digest: bytes) -> int:
-        held = self._holder(digest)
+        held = self._holder(sync_core.named(digest)[0])
         return 0 if held is None else self._replace(held, sync_core.drop(held, feed, digest))
 
     def erase(self, digest: bytes) -> int:

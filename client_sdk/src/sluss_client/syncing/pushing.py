@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import filing
+from sluss_client import filing, told
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
@@ -65,8 +65,11 @@ def seal_row(local: Local, row: Row, moment: filing.Moment) -> bool:
         row.filed_at,
         {one.audience: one.slots for one in row.shown},
         tuple(code for code, answer in row.duties if answer == "send"),
+        row.hold,
+        row.place_stays,
     )
     sealed = filing.seal(work, moment)
+    told.remember(local, sealed.item)
     local.outbox.save(
         msgspec.structs.replace(
             row,

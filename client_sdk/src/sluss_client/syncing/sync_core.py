@@ -9,6 +9,7 @@ Source: docs/protocol.md section 6.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,7 @@ from sluss_client.outbox import Row, State
 from sluss_client.reading import Opened
 from sluss_client.replica import Hold, Received, Version
 from sluss_schemas import sync as wire
+from sluss_schemas.ids import DIGEST_BYTES
 from sluss_schemas.problems import CATALOGUE
 
 _FIELD: Final = re.compile(r"[\w.]{1,80}", re.ASCII)
@@ -46,6 +48,7 @@ def hold_of(opened: Opened, feed: bytes) -> Hold:
         b"" if grant is None else grant.grant_id,
         "" if grant is None else grant.gateway,
         None if grant is None else grant.not_after,
+        tuple(sorted(opened.excerpts.items())),
     )
 
 
@@ -64,6 +67,7 @@ def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Rec
             (hold,),
             opened.scene,
             now,
+            tuple(sorted(opened.keys.items())),
         )
     else:
         same = [one for one in old.holds if (one.feed, one.grant) == (hold.feed, hold.grant)]
@@ -76,6 +80,7 @@ def merge(before: Received | None, opened: Opened, feed: bytes, now: int) -> Rec
             kind=opened.kind or old.kind,
             sections=tuple(sorted({**dict(old.sections), **opened.sections}.items())),
             scene=opened.scene or old.scene,
+            keys=tuple(sorted({**dict(old.keys), **opened.keys}.items())),
         )
         # What came before under a wider pack is not kept.
         version = _narrowed(version, (*others, hold))
@@ -98,16 +103,36 @@ def repeats(here: Version, opened: Opened, feed: bytes) -> bool:
 def drop(received: Received, feed: bytes, digest: bytes | None = None) -> Received:
     """Return a report without what was held through a feed.
 
-    With a digest that is one version's base seal, since what a grant gave lasts until the grant's own end; without
-    one the feed is closed, and everything held through it goes.
+    With a digest that is one version's base seal, since what a grant gave lasts until the grant's own end; with a
+    digest and a grant's id (48 bytes) it is that grant's; without either the feed is closed, and everything held
+    through it goes.
     """
+    about, grant = (None, b"") if digest is None else named(digest)
+
+    def ends(hold: Hold) -> bool:
+        return hold.feed == feed and (digest is None or hold.grant == grant)
+
+    return _without(received, about, ends)
+
+
+def named(digest: bytes) -> tuple[bytes, bytes]:
+    """Return the version and the grant that a `drop` names; no grant for a base seal."""
+    return digest[:DIGEST_BYTES], digest[DIGEST_BYTES:]
+
+
+def recall(received: Received, grant: bytes) -> Received:
+    """Return a report without what one grant gave, through whatever feed it came."""
+    return _without(received, None, lambda hold: hold.grant == grant)
+
+
+def _without(received: Received, digest: bytes | None, ends: Callable[[Hold], bool]) -> Received:
+    """Return a report without some holds of one version, or of all; a version that nothing holds any more is gone."""
     versions = []
     for version in received.versions:
-        if digest is not None and version.digest != digest:
+        holds = tuple(hold for hold in version.holds if not ends(hold))
+        if (digest is not None and version.digest != digest) or holds == version.holds:
             versions.append(version)
-            continue
-        holds = tuple(hold for hold in version.holds if hold.feed != feed or (digest is not None and hold.grant))
-        if holds:
+        elif holds:
             versions.append(_narrowed(version, holds))
     return msgspec.structs.replace(received, versions=tuple(versions))
 
@@ -120,22 +145,18 @@ def erase(received: Received, digest: bytes) -> Received:
 
 def expire(received: Received, now: int) -> Received:
     """Return a report without what grants that have ended gave."""
-    versions = []
-    for version in received.versions:
-        holds = tuple(hold for hold in version.holds if hold.not_after is None or now < hold.not_after)
-        if holds == version.holds:
-            versions.append(version)
-        elif holds:
-            versions.append(_narrowed(version, holds))
-    return msgspec.structs.replace(received, versions=tuple(versions))
+    return _without(received, None, lambda hold: hold.not_after is not None and now >= hold.not_after)
 
 
 def _narrowed(version: Version, holds: tuple[Hold, ...]) -> Version:
     left = 0
     for hold in holds:
-        left |= hold.slots
-    sections = tuple((number, data) for number, data in version.sections if left >> number & 1)
-    return msgspec.structs.replace(version, holds=holds, sections=sections)
+        left |= hold.whole
+    sections, keys = (
+        tuple((number, data) for number, data in some if left >> number & 1)
+        for some in (version.sections, version.keys)
+    )
+    return msgspec.structs.replace(version, holds=holds, sections=sections, keys=keys)
 
 
 def _known(reason: str | None) -> str | None:

@@ -25,6 +25,7 @@ from typing import Final
 import msgspec
 
 from sluss_client import casework, crypto, outbox
+from sluss_client.cases import book, sending
 from sluss_client.errors import Refused, StoreError, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import ANSWERED, Row, State
@@ -41,7 +42,7 @@ from sluss_schemas.replay import Directory
 SPACE: Final = "rescued"
 """The store's space of plain values that could only be sealed to somebody in the agency, by the row's key."""
 LABEL: Final = b"sluss/rescue"
-_STAYS: Final = outbox.SPACES | again.SPACES | casework.SPACES | {SPACE, "device", "chain"}
+_STAYS: Final = outbox.SPACES | again.SPACES | casework.SPACES | {book.OUT, SPACE, "device", "chain"}
 
 
 class Rescued(msgspec.Struct, frozen=True, array_like=True):
@@ -92,6 +93,7 @@ async def contact(local: Local, transport: Transport, tally: Tally) -> None:
     await again.push(local, transport)
     await pushing.push_sealed(local, transport, tally, lambda _stage, _done, _total: None)
     await casework.push(local, transport)
+    await sending.push(local, transport)
 
 
 def _take_instance(local: Local, instance: bytes, now: int) -> None:
@@ -113,6 +115,7 @@ def _seal(local: Local, now: int) -> None:
             with _as_far_as_it_goes():
                 pushing.seal_row(local, local.outbox.by_key(key), moment)
         casework.make_grants(local, now)
+        book.settle(local)
 
 
 @contextmanager

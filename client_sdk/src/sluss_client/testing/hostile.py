@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from sluss_client.crypto import SignKey
-from sluss_schemas import membership
+from sluss_schemas import ledger, membership
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import encode
 from sluss_schemas.signing import RECEIPT_LABEL
@@ -40,6 +40,8 @@ _SHAPES: Final[dict[tuple[str, str], tuple[Any, Any]]] = {
     ("POST", "/v1/keys"): (membership.KeysOffer, None),
     ("POST", "/v1/push"): (wire.Push, wire.PushAnswer),
     ("POST", "/v1/pull"): (wire.Pull, wire.PullAnswer),
+    ("POST", "/v1/ledger/checkpoint"): (ledger.CheckpointAsk, ledger.CheckpointAnswer),
+    ("POST", "/v1/reads"): (ledger.Reads, None),
     ("GET", "/v1/enrolments"): (None, membership.Enrolments),
     ("POST", "/v1/enrolments"): (membership.Enrolment, None),
     ("POST", "/v1/invites"): (membership.Invitation, None),

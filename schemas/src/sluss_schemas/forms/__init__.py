@@ -26,7 +26,7 @@ from sluss_schemas.forms.places import LitterNeedles, PlaceDefect
 from sluss_schemas.forms.registry import FORMS, form_type, kind_name
 from sluss_schemas.forms.staff import ActivityLog, HandoverNote, MeetingRecord, SafetyAlert, StaffThreat
 from sluss_schemas.forms.values import make, to_values
-from sluss_schemas.forms.wire import author_extra, coded, read, rebuild, sections
+from sluss_schemas.forms.wire import author_extra, coded, hold_in, place_stayed, read, rebuild, sections
 
 __all__ = [
     "FORMS",
@@ -62,11 +62,13 @@ __all__ = [
     "fact_names",
     "facts",
     "form_type",
+    "hold_in",
     "kind_name",
     "make",
     "markdown",
     "persons_of",
     "place_of",
+    "place_stayed",
     "read",
     "rebuild",
     "sections",

@@ -38,6 +38,9 @@ HEADS: Final[Mapping[Compartment, tuple[str, ...]]] = {
 }
 """The fields that every form names alike; whatever else lies in a compartment is a coded field of the kind."""
 MICRODEGREES: Final = 1_000_000
+SUSPECT: Final = "suspect"
+CHILD: Final = "child"
+"""The parts in what happened that depend on a person's age."""
 
 
 class In(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sluss_schemas.forms.base import (
     HEADS,
+    SUSPECT,
     Declared,
     Field,
     Form,
@@ -29,9 +30,7 @@ from sluss_schemas.forms.base import (
     place_of,
 )
 from sluss_schemas.forms.conform import conform
-from sluss_schemas.forms.drugs import MarketNote
 from sluss_schemas.forms.staff import ActivityLog
-from sluss_schemas.forms.wire import COORDINATES_STAY
 from sluss_schemas.ids import COMPARTMENT_NAMES, SECTORS, Compartment, Sector
 from sluss_schemas.policy.decide import collected
 from sluss_schemas.policy.model import Pack
@@ -42,8 +41,6 @@ MAX_TEXT: Final = 16_000
 AHEAD: Final = timedelta(minutes=5)
 """How far a device's clock may be ahead of the time that it is given."""
 OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-MAY_SUSPECT: Final[frozenset[Sector]] = frozenset({"POL", "SEC"})
-"""Sectors that may call a person a suspect."""
 
 
 def check(form: Form, *, owner: Sector, now: datetime, scenes: Collection[str], pack: Pack) -> None:
@@ -68,8 +65,7 @@ def check(form: Form, *, owner: Sector, now: datetime, scenes: Collection[str], 
     conform(form, pack.codes)
     _check_time(form.observed_at, now)
     _check_collected(form, owner, pack)
-    nameless = isinstance(form, MarketNote) and owner in MarketNote.NO_SCENE_FROM
-    if form.scene is None and "scene" in kind.facts and not nameless:
+    if form.scene is None and "scene" in kind.facts and owner not in kind.no_scene_from:
         raise Invalid("missing_field", "scene")
     if form.scene is not None and form.scene not in scenes:
         raise Invalid("unknown_scene", "scene")
@@ -106,7 +102,7 @@ def _check_place(form: Form, owner: Sector, pack: Pack) -> None:
         raise Invalid("missing_field", "place", "Say something about the place, or leave it out.")
     if (place.lat is None) != (place.lon is None):
         raise Invalid("missing_field", "place.lat" if place.lat is None else "place.lon")
-    if place.lat is None or owner not in COORDINATES_STAY:
+    if place.lat is None or owner not in pack.filing.coordinates_stay:
         return
     # Their coordinates travel in the author section, which must therefore be nobody else's to read.
     others = [sector for sector in SECTORS if sector != owner]
@@ -121,10 +117,10 @@ def _check_person(person: Person, where: str, owner: Sector, pack: Pack) -> None
     youngest, oldest = age_range(person)
     if youngest is not None and oldest is not None and youngest > oldest:
         raise Invalid("out_of_range", f"{where}.age_min", "Give an age band and bounds that agree.")
-    if person.role != "suspect":
+    if person.role != SUSPECT:
         return
-    if owner not in MAY_SUSPECT:
-        raise Invalid("unknown_code", f"{where}.role", "Only police and guards may call a person a suspect.")
+    if owner not in pack.filing.may_suspect:
+        raise Invalid("unknown_code", f"{where}.role", "Your agency may not call a person a suspect.")
     if youngest is not None and youngest < pack.parameters.criminal_age:
         # Doubt protects: the youngest plausible age counts (docs/secrecy-rules.md B7, 10 and 11).
         raise Invalid("unknown_code", f"{where}.role", "Somebody who may be a child of that age is noted as a child.")

@@ -19,7 +19,6 @@ from sluss_schemas.forms.common import (
     Severity,
     ValidHours,
 )
-from sluss_schemas.ids import Sector
 
 THOUSANDTHS: Final = 1000
 
@@ -93,8 +92,6 @@ class MarketNote(Form, frozen=True, kw_only=True):
     """A note on the market, or an early warning; it has no persons and no amounts."""
 
     KIND: ClassVar[int] = 18
-    NO_SCENE_FROM: ClassVar[frozenset[Sector]] = frozenset({"HLT"})
-    """Sectors whose note names no scene to anybody else: health names a municipality at most."""
 
     substances: MarketSubstances = msgspec.field(default_factory=list)
     substance_forms: Annotated[

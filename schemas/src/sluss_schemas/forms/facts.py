@@ -15,7 +15,6 @@ from typing import Final
 
 from sluss_schemas.codes import CodeLists, number
 from sluss_schemas.forms.base import Field, Form, field_named
-from sluss_schemas.forms.drugs import MarketNote
 from sluss_schemas.ids import Sector, kind_code
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
@@ -44,7 +43,7 @@ def facts(
     if not named:
         return None, None
     values = [_fact(form, name, pack.codes) for name in fact_names(form.KIND, pack)]
-    nameless = isinstance(form, MarketNote) and owner in MarketNote.NO_SCENE_FROM
+    nameless = owner in pack.kinds[form.KIND].no_scene_from
     if SCENE not in named or form.scene is None or nameless:
         return None, values
     scene = scene_numbers.get(form.scene)

@@ -6,6 +6,7 @@ Refuses: an array that no form could have made (`malformed`) and a number that t
 An array may be shorter than the form, because fields are only ever added at the end; what lies beyond is ignored.
 
 > INVARIANT: free coordinates of police and guards are never in the place section; they leave in the author section.
+> INVARIANT: of a place that stays with its agency nothing is in the place section; all of it is in the author section.
 
 Shapes, where `...` stands for the kind's own fields in declared order:
 
@@ -14,6 +15,10 @@ Shapes, where `...` stands for the kind's own fields in declared order:
     SUB  [person, ...]                                              person = the fields of `Person`
     CAR  [text | nil, ...]    ENF  [text | nil, ...]    SAF  [cue, ...]
     author extra  [latitude | nil, longitude | nil, ...]            goes into the author section as it is
+                  [place | nil, [hold | nil, stays], ...]           where something is held or the place stays
+
+There the place is whole, with its feature's code in letters; `hold` says why the version went to the own agency alone,
+and `stays` that the others get the scene without the place.
 
 Codes are their numbers; lists may be empty; there are no maps and no floats.
 Source: docs/forms.md, docs/secrecy-rules.md ("How the pack meets the keys", protected places).
@@ -29,12 +34,15 @@ import msgspec
 
 from sluss_schemas.codes import CodeLists, name, number
 from sluss_schemas.forms.base import (
+    CHILD,
     HEADS,
+    SUSPECT,
     Declared,
     Field,
     Form,
     Person,
     Place,
+    age_range,
     coded_fields,
     field_named,
     fields,
@@ -46,22 +54,22 @@ from sluss_schemas.ids import ID_BYTES, Compartment, Sector
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 
-COORDINATES_STAY: Final[frozenset[Sector]] = frozenset({"POL", "SEC"})
-"""Sectors whose free coordinates stay in their own agency; others see the place as it is named."""
 _CODED_AT: Final[Mapping[Compartment, int]] = {"PLC": 2, "CAR": 1, "ENF": 1}
 
 Array = list[object]
 
 
-def sections(form: Form, owner: Sector, pack: Pack) -> dict[Compartment, Array]:
+def sections(form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False) -> dict[Compartment, Array]:
     """Return the full section's array of every compartment that is filled; the situation always is.
+
+    With `place_stays` the place is left out: the scene alone is told, and `author_extra` has the rest.
 
     Raises:
         Invalid: `unknown_code` for a code that the pack does not have.
 
     """
     lists = pack.codes
-    place = _place_for(form, owner)
+    place = None if place_stays else _place_for(form, owner, pack)
     values = {field.name: getattr(form, field.name) for field in fields(type(form))} | {"place": place}
     cut: dict[Compartment, Array] = {}
     for compartment, heads in HEADS.items():
@@ -80,15 +88,31 @@ def sections(form: Form, owner: Sector, pack: Pack) -> dict[Compartment, Array]:
     return cut
 
 
-def author_extra(form: Form, owner: Sector) -> Array | None:
-    """Return what leaves in the author section: free coordinates, and what only the own agency reads.
+def author_extra(form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False, hold: str = "") -> Array | None:
+    """Return what leaves in the author section: a place or coordinates that stay, and what only the own agency reads.
 
     None where the form has nothing of the kind.
     """
-    place = place_of(form) if owner in COORDINATES_STAY else None
-    extra = [place.lat if place else None, place.lon if place else None]
+    place = place_of(form) if owner in pack.filing.coordinates_stay or place_stays or hold else None
+    stays: Array = [place.lat if place else None, place.lon if place else None]
+    if place_stays or hold:
+        whole = [getattr(place, field.name) for field in fields(Place)] if place else None
+        stays = [whole, [hold or None, place_stays]]
     values = [getattr(form, field.name) for field in coded_fields(type(form), "AUT")]
-    return [*extra, *values] if any(filled(value) for value in (*extra, *values)) else None
+    return [*stays, *values] if any(filled(value) for value in (*stays, *values)) else None
+
+
+def hold_in(author_extra: Sequence[object] | None) -> str:
+    """Return why a version went to the own agency alone; empty where it did not."""
+    marks = _at(author_extra or (), 1)
+    said = _at(marks, 0) if isinstance(marks, list | tuple) else None
+    return said if isinstance(said, str) else ""
+
+
+def place_stayed(author_extra: Sequence[object] | None) -> bool:
+    """Tell whether the others got the scene of a version without its place."""
+    marks = _at(author_extra or (), 1)
+    return isinstance(marks, list | tuple) and _at(marks, 1) is True
 
 
 def rebuild(
@@ -112,6 +136,9 @@ def rebuild(
         values |= _values(form, compartment, array, pack.codes)
     if author_extra is not None:
         lat, lon = (_at(author_extra, 0), _at(author_extra, 1))
+        if isinstance(lat, list | tuple):
+            values["place"], lat = _stayed(lat), None
+        lon = None if isinstance(lon, list | tuple) else lon
         for field, raw in zip(coded_fields(form, "AUT"), author_extra[2:], strict=False):
             values[field.name] = _understood(field, raw, pack.codes)
         if lat is not None or lon is not None:
@@ -127,6 +154,7 @@ def read(kind: int, compartment: Compartment, array: Sequence[object], pack: Pac
 
     Situation, care and enforcement give their text or None, place a `Place` or None, subject the list of `Person`,
     safety the list of cues.
+    No form that was checked calls a child a suspect; whatever came from elsewhere is shown without the word.
 
     Raises:
         Invalid: as `rebuild`.
@@ -135,7 +163,17 @@ def read(kind: int, compartment: Compartment, array: Sequence[object], pack: Pac
     shown = HEADS.get(compartment)
     if shown is None:
         raise Invalid("malformed", compartment)
-    return _values(form_type(kind), compartment, array, pack.codes).get(shown[-1])
+    value = _values(form_type(kind), compartment, array, pack.codes).get(shown[-1])
+    return [_not_suspected(person, pack) for person in value] if isinstance(value, list) else value
+
+
+def _not_suspected(value: object, pack: Pack) -> object:
+    """Return a person as readers see them: whoever may be below the age of criminal responsibility is a child."""
+    if not isinstance(value, Person) or value.role != SUSPECT:
+        return value
+    youngest, _ = age_range(value)
+    below = youngest is not None and youngest < pack.parameters.criminal_age
+    return msgspec.structs.replace(value, role=CHILD) if below else value
 
 
 def coded(kind: int, compartment: Compartment, array: Sequence[object], pack: Pack) -> dict[str, object]:
@@ -152,9 +190,17 @@ def coded(kind: int, compartment: Compartment, array: Sequence[object], pack: Pa
     return values
 
 
-def _place_for(form: Form, owner: Sector) -> Place | None:
+def _stayed(array: Sequence[object]) -> Place:
+    """Return a place that stayed with its agency."""
+    values = dict(zip((field.name for field in fields(Place)), array, strict=False))
+    if any(not isinstance(each, str | int | None) or isinstance(each, bool) for each in values.values()):
+        raise Invalid("malformed", "place")
+    return Place(**values)  # type: ignore[arg-type]  # `check` says whether each is what it declares
+
+
+def _place_for(form: Form, owner: Sector, pack: Pack) -> Place | None:
     place = place_of(form)
-    if place is None or owner not in COORDINATES_STAY:
+    if place is None or owner not in pack.filing.coordinates_stay:
         return place
     stripped = msgspec.structs.replace(place, lat=None, lon=None)
     # A place that was nothing but a point leaves no empty shell that would tell of the point.

@@ -19,7 +19,7 @@ from click.exceptions import Abort, UsageError
 
 from sluss_schemas.problems import SlussError
 from sluss_server import logs
-from sluss_server.cli import keeping, packs, serving
+from sluss_server.cli import keeping, ledger, packs, serving
 from sluss_server.cli.common import DONE, EXIT_CODES, NOT_UNDERSTOOD, REFUSED, refuse
 from sluss_server.cli.doctor import examine
 from sluss_server.clock import Clock
@@ -40,6 +40,7 @@ for command in (
     keeping.restore,
     examine,
     packs.pack,
+    ledger.ledger,
     serving.demo,
 ):
     cli.add_command(command)

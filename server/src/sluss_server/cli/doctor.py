@@ -28,7 +28,7 @@ from sluss_server.clock import Clock
 from sluss_server.datadir import INSTANCE_FILE, KEY_FILE, NotRunnableError, finished, instance, receipt_key
 from sluss_server.services import restoring
 from sluss_server.settings import Settings, unknown
-from sluss_server.storage import restores
+from sluss_server.storage import disclosure, restores
 
 FREE_BYTES: Final = 512 * 1024 * 1024
 """Less than this and a shift's reports may not fit."""
@@ -74,6 +74,7 @@ async def _examine(given: Settings, environment: Mapping[str, str]) -> tuple[Che
         ("durability", _check_durability),
         ("clock", _check_clock),
         ("packs", _check_packs),
+        ("tasks", _check_tasks),
     )
     done = [_check_settings(environment)]
     for name, check in checks:
@@ -188,6 +189,15 @@ async def _check_clock(given: Settings) -> str:
     if not _EARLIEST < now < _LATEST:
         raise NotRunnableError("clock_off", "Set the machine's clock; devices sign with theirs.")
     return f"It is {now:%Y-%m-%d %H:%M} UTC; a device's clock may differ by five minutes."
+
+
+async def _check_tasks(given: Settings) -> str:
+    """How many tasks have run out of time; whose and which they are, is their agency's business alone."""
+    async with opened(given) as engine:
+        await app.check_schema(engine)
+        async with engine.read() as connection:
+            overdue = await disclosure.overdue(connection, Clock(given.test_clock)())
+    return f"{overdue} overdue in all agencies." if overdue else "None is overdue."
 
 
 async def _check_packs(_given: Settings) -> str:

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from sluss_schemas import membership, sync
+from sluss_schemas import ledger, membership, sync
 from sluss_server.http.shell import Shell
 from sluss_server.services import Caller
 
@@ -72,12 +72,26 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What is answered to anyone: the process's state, its counters, and the document of this surface."""
+    """What is answered to anyone: the process's state, the document of this surface, and notes that were released.
+
+    Attributes:
+        path: its address; a parameter of it stands in braces.
+        summary: what it shows, one sentence.
+        media: the media type of the answer.
+        call: takes the shell, and the parameter where there is one.
+        gives: structure of the answer, where the document describes it.
+        cache: how the answer may be kept, as `Cache-Control` says it; empty for not at all.
+        problems: the codes that it may refuse with.
+
+    """
 
     path: str
     summary: str
     media: str
-    call: Callable[[Shell], Awaitable[bytes]]
+    call: Callable[..., Awaitable[bytes]]
+    gives: type[msgspec.Struct] | None = None
+    cache: str = ""
+    problems: tuple[str, ...] = ()
 
 
 async def push(shell: Shell, caller: Caller, body: sync.Push) -> sync.PushAnswer:
@@ -101,6 +115,16 @@ async def pull(shell: Shell, caller: Caller, body: sync.Pull) -> sync.PullAnswer
 async def quarantine(shell: Shell, caller: Caller) -> sync.QuarantineAnswer:
     """List what waits in quarantine."""
     return await shell.services.quarantine(caller)
+
+
+async def checkpoint(shell: Shell, caller: Caller, body: ledger.CheckpointAsk) -> ledger.CheckpointAnswer:
+    """Show the newest checkpoint of the own ledger."""
+    return await shell.services.checkpoint(caller, body)
+
+
+async def reads(shell: Shell, caller: Caller, body: ledger.Reads) -> None:
+    """Take read records."""
+    await shell.services.read(caller, body)
 
 
 async def directory_pull(shell: Shell, caller: Caller, body: membership.DirectoryPull) -> membership.DirectoryAnswer:
@@ -241,6 +265,24 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         summary="List what waits in quarantine for a supervisor of the own agency, oldest first.",
         gives=sync.QuarantineAnswer,
         call=quarantine,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/ledger/checkpoint",
+        summary="Get the newest signed checkpoint of the own agency's ledger, with the proof of what it grew out of.",
+        takes=ledger.CheckpointAsk,
+        gives=ledger.CheckpointAnswer,
+        call=checkpoint,
+        limit=KIB,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/reads",
+        summary="Hand in up to 200 signed read records: which parts of which reports were opened.",
+        takes=ledger.Reads,
+        call=reads,
+        limit=128 * KIB,
+        problems=("not_canonical",),
     ),
 )
 """Every endpoint of the protocol; health, counters and the document itself are in `routes`."""

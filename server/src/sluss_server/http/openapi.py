@@ -8,6 +8,7 @@ Source: docs/protocol.md sections 5 and 6.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
@@ -23,6 +24,9 @@ from sluss_server.http import bodies, problem, signature
 from sluss_server.http.endpoints import ENDPOINTS, Endpoint, Page
 
 Node = dict[str, Any]
+
+_PARAMETER: Final = re.compile(r"\{(\w+)\}")
+_WORDS: Final = re.compile(r"[^a-z]+")
 
 _REF: Final = "#/components/schemas/{name}"
 _BASE64: Final = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
@@ -54,13 +58,15 @@ _SCHEMES: Final = {
 
 def document(endpoints: Sequence[Endpoint] = ENDPOINTS, pages: Iterable[Page] = ()) -> Node:
     """Return the OpenAPI 3.1 document of these endpoints and pages."""
+    shown = list(pages)
     structures = [one for endpoint in endpoints for one in (endpoint.takes, endpoint.gives) if one is not None]
+    structures += [page.gives for page in shown if page.gives is not None]
     names, schemas = _schemas([*structures, problem.Problem])
     paths: dict[str, Node] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint, names)
-    for page in pages:
-        paths.setdefault(page.path, {})["get"] = _page(page)
+    for page in shown:
+        paths.setdefault(page.path, {})["get"] = _page(page, names)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -129,16 +135,21 @@ def _operation(endpoint: Endpoint, names: dict[type, Node]) -> Node:
     return operation
 
 
-def _page(page: Page) -> Node:
+def _page(page: Page, names: dict[type, Node]) -> Node:
     """Return the operation of one page."""
-    schema = {"type": "object"} if page.media == bodies.JSON else {"type": "string"}
-    return {
-        "operationId": f"get-{page.path.strip('/').replace('/', '-').replace('.', '-')}",
+    schema: Node = {"type": "object"} if page.media == bodies.JSON else {"type": "string"}
+    if page.gives is not None:
+        schema = names[page.gives]
+    named = _PARAMETER.findall(page.path)
+    parameters = [{"name": one, "in": "path", "required": True, "schema": {"type": "string"}} for one in named]
+    operation: Node = {"parameters": parameters} if parameters else {}
+    return operation | {
+        "operationId": f"get-{_WORDS.sub('-', page.path).strip('-')}",
         "summary": page.summary,
         "security": [],
         "responses": {
             "200": {"description": page.summary, "content": {page.media: {"schema": schema}}},
-            **_refusals(("overloaded",) if page.path.endswith("ready") else ()),
+            **_refusals(page.problems),
         },
     }
 

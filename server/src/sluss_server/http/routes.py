@@ -20,6 +20,7 @@ from sluss_server import logs
 from sluss_server.http import bodies, openapi, problem, signature
 from sluss_server.http.endpoints import ENDPOINTS, Endpoint, Page
 from sluss_server.http.shell import Shell
+from sluss_server.services.notes import Note, NoteList
 
 _NO_CONTENT: Final = 204
 
@@ -49,10 +50,43 @@ async def document(_shell: Shell) -> bytes:
     return _document()
 
 
+async def notes(shell: Shell) -> bytes:
+    """Give the notes for everybody."""
+    return msgspec.json.encode(await shell.services.notes())
+
+
+async def note(shell: Shell, name: str) -> bytes:
+    """Give one note to whoever was given its address."""
+    return msgspec.json.encode(await shell.services.note(name))
+
+
 PAGES: Final[tuple[Page, ...]] = (
     Page(path="/health/live", summary="Whether the process answers.", media=bodies.JSON, call=live),
-    Page(path="/health/ready", summary="Whether the database answers too.", media=bodies.JSON, call=ready),
+    Page(
+        path="/health/ready",
+        summary="Whether the database answers too.",
+        media=bodies.JSON,
+        call=ready,
+        problems=("overloaded",),
+    ),
     Page(path="/openapi.json", summary="This document.", media=bodies.JSON, call=document),
+    Page(
+        path="/notes",
+        summary="The notes that were released to everybody and hold now, the newest first.",
+        media=bodies.JSON,
+        call=notes,
+        gives=NoteList,
+        cache="public, max-age=30",
+        problems=("internal",),
+    ),
+    Page(
+        path="/notes/{note}",
+        summary="One note, for a partner who was given its address; gone when it ends or is withdrawn.",
+        media=bodies.JSON,
+        call=note,
+        gives=Note,
+        problems=("not_found", "internal"),
+    ),
 )
 
 
@@ -81,7 +115,12 @@ def _endpoint(endpoint: Endpoint, shell: Shell) -> HTTPRouteHandler:
         sent = bodies.sent_as(headers)
         if endpoint.takes is not None:
             arguments.append(bodies.decode(endpoint.takes, body, sent))
-        answer = await endpoint.call(*arguments)
+        try:
+            answer = await endpoint.call(*arguments)
+        except Invalid as refusal:
+            if signed is not None:
+                await shell.services.denied(signed.caller, refusal.code, endpoint.path)
+            raise
         if endpoint.gives is None:
             return ASGIResponse(status_code=_NO_CONTENT)
         media = bodies.answered_as(bodies.header(headers, b"accept"), sent)
@@ -93,10 +132,12 @@ def _endpoint(endpoint: Endpoint, shell: Shell) -> HTTPRouteHandler:
 def _page(page: Page, shell: Shell) -> HTTPRouteHandler:
     """Return the handler of one page."""
 
-    async def handle() -> ASGIResponse:
-        return ASGIResponse(body=await page.call(shell), media_type=page.media)
+    async def handle(request: Request[Any, Any, Any]) -> ASGIResponse:
+        body = await page.call(shell, *request.path_params.values())
+        headers = {"cache-control": page.cache} if page.cache else {}
+        return ASGIResponse(body=body, media_type=page.media, headers=headers)
 
-    return _handler("GET", page.path, handle)
+    return _handler("GET", page.path.replace("}", ":str}"), handle)
 
 
 def _handler(

@@ -16,14 +16,19 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_schemas.records import Case, CaseKind
 from sluss_schemas.sync import Outcome, OutcomeCode, PushAnswer
+from sluss_server.services import reclassifying
 from sluss_server.services.checking import Checked, Unusable
 from sluss_server.services.core import Core
 from sluss_server.services.grants import CheckedGrant
 from sluss_server.services.opening import CheckedRecord
+from sluss_server.services.reclassifying import Report
 from sluss_server.services.versions import Place, Versions
 from sluss_server.services.writing import Writes
 from sluss_server.storage import directory, disclosure, feeds, reports
+from sluss_server.storage.feeds import NewEntry
+from sluss_server.storage.pending import Pending
 from sluss_server.storage.reports import OutcomeRow
 
 LIVE: Final = frozenset({OutcomeCode.CREATED, OutcomeCode.FORKED, OutcomeCode.TRIMMED})
@@ -49,6 +54,8 @@ class _State:
     versions: Versions
     grants: set[tuple[bytes, bytes]]
     records: set[tuple[bytes, bytes]]
+    reports: dict[bytes, Report]
+    protected: set[Report]
 
 
 class Applying:
@@ -98,6 +105,10 @@ class Applying:
         ]
         placed = await feeds.placed(connection, self._partnership, wanted)
         view = self._core.directories.known(self._partnership)
+        about = {one.grant.digest for one in loose}
+        about |= {one.record.digest for one in opened if _reclassifies(one) and one.record.digest is not None}
+        named = await reports.names_of(connection, self._partnership, sorted(about))
+        asked = {*named.values(), *((one.agency, one.report_id) for one in known)}
         return _State(
             await reports.outcomes_of(connection, self._partnership, sorted(set(everything))),
             Versions(known, placed, view.has_feed),
@@ -105,8 +116,12 @@ class Applying:
                 connection, self._partnership, sorted({one.grant.grant_id for one in granted})
             ),
             await disclosure.known_records(
-                connection, self._partnership, sorted({one.record.record for one in opened})
+                connection,
+                self._partnership,
+                [(one.agency, name) for one in opened for name in (one.record.record, one.needs) if name is not None],
             ),
+            named,
+            await reclassifying.protected(connection, self._partnership, asked, lock=True),
         )
 
     def _apply(self, push: Prepared, state: _State, writes: Writes) -> PushAnswer:
@@ -126,6 +141,7 @@ class Applying:
             return place
         if _grants_taken(one, state):
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "grants")
+        self._protect(one, state)
         quarantine = one.quarantine or place.quarantine
         outcome = _live_outcome(one, place) if quarantine is None else OutcomeCode.QUARANTINED
         row = writes.report(one, place, outcome, quarantine)
@@ -134,6 +150,22 @@ class Applying:
         if quarantine is None:
             self._follow(one, state, writes)
         return _answer(row)
+
+    def _protect(self, one: Checked, state: _State) -> None:
+        """Leave out what others would get of a report at a protected place."""
+        if (one.agency, one.manifest.report_id) in state.protected:
+            kept = self._narrowed(one.agency, one.entries, one.at)
+            one.entries, one.trimmed, one.facts = kept, one.trimmed or kept != one.entries, None
+            for grant in one.grants:
+                grant.pending = self._still(one.agency, grant.pending, one.at)
+
+    def _still(self, owner: bytes, waiting: list[Pending], at: int) -> list[Pending]:
+        """Return what stays of what a grant has yet to give of a report at a protected place."""
+        return [one._replace(entry=entry) for one in waiting for entry in self._narrowed(owner, [one.entry], at)]
+
+    def _narrowed(self, owner: bytes, entries: list[NewEntry], at: int) -> list[NewEntry]:
+        view = self._core.directories.known(self._partnership)
+        return reclassifying.narrow(self._core, view, owner, entries, at)
 
     def _follow(self, one: Checked, state: _State, writes: Writes) -> None:
         """Do what follows from a version that is now in the feeds: its grants, and what it takes back."""
@@ -155,6 +187,13 @@ class Applying:
         name = (one.agency, one.grant.grant_id)
         if name in state.grants:
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "grant.grant_id")
+        if state.reports.get(one.grant.digest) in state.protected:
+            kept = self._narrowed(one.agency, one.entries, one.at)
+            waits = self._still(one.agency, one.pending, one.at)
+            one.trimmed = one.trimmed or kept != one.entries or waits != one.pending
+            one.entries, one.pending = kept, waits
+            if not kept and not waits:
+                return Outcome(one.digest, OutcomeCode.REFUSED, "not_allowed", f"grant.{one.grant.gateway}.receivers")
         state.grants.add(name)
         row = writes.grant(one)
         writes.entries += one.entries
@@ -170,6 +209,9 @@ class Applying:
         name = (one.agency, one.record.record)
         if name in state.records:
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "record.record")
+        if one.needs is not None and (one.agency, one.needs) not in state.records:
+            # It was to come in the same push, and did not.
+            return Outcome(one.digest, OutcomeCode.RETRY, "not_found", "record.follows")
         if one.release is not None and (refused := self._release(one.release, now, state, writes)) is not None:
             return Outcome(one.digest, refused.outcome, refused.reason, refused.field)
         state.records.add(name)
@@ -182,12 +224,17 @@ class Applying:
         place = state.versions.release(one)
         if isinstance(place, Outcome):
             return place
+        self._protect(one, state)
         if _grants_taken(one, state):
             return Outcome(one.digest, OutcomeCode.REFUSED, "id_conflict", "grants")
         state.outcomes[one.digest] = writes.release(one, _live_outcome(one, place), now)
         state.versions.add(one, place, live=True)
         self._follow(one, state, writes)
         return None
+
+
+def _reclassifies(one: CheckedRecord) -> bool:
+    return isinstance(one.record, Case) and one.record.kind is CaseKind.RECLASSIFY
 
 
 def _live_outcome(one: Checked, place: Place) -> OutcomeCode:

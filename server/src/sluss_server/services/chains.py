@@ -26,13 +26,14 @@ from sluss_schemas.manifest import Head
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory, canonical
 from sluss_schemas.signing import verify
-from sluss_server.services import custody
+from sluss_server.services import agreements, custody
 from sluss_server.services.caller import Caller
 from sluss_server.services.core import Core
 from sluss_server.services.epochs import wrap_rows
+from sluss_server.services.recording import rotations
 from sluss_server.storage import custody as stored
 from sluss_server.storage import directory as chains
-from sluss_server.storage import enrolment, keys
+from sluss_server.storage import enrolment, keys, ledger
 from sluss_server.storage.custody import RosterRow, ShareRow
 from sluss_server.storage.directory import ChainHead, StoredLink
 
@@ -98,7 +99,8 @@ class Chains:
 
         Raises:
             Invalid: `directory_conflict` when somebody else was first, `directory_refused`, `bad_signature`,
-                `malformed`, `not_canonical`, `out_of_range`, `restoring`, or what `Caller.must_be_active` raises.
+                `malformed`, `not_canonical`, `out_of_range`, `restoring`, `below_floor`, or what
+                `Caller.must_be_active` raises.
 
         """
         view, caller = await self._core.enter(caller)
@@ -112,6 +114,7 @@ class Chains:
         after = before.copy()
         bodies = [after.append(entry) for entry in append.entries]
         await self._core.restoring.check(caller.partnership, before, append.entries, bodies)
+        await agreements.check(self._core, view, caller, append.entries, bodies)
         at = caller.partnership, before.agency
         new = Appending(
             caller.partnership,
@@ -203,6 +206,7 @@ async def commit(core: Core, new: Appending) -> None:
             await stored.put_roster(connection, new.roster)
         if new.invites:
             await enrolment.use_invitations(connection, partnership, after.agency, new.invites, now)
+        await ledger.append(connection, partnership, rotations(after, new.entries, now), core.random)
         return True
 
     for _ in range(_ROUNDS):

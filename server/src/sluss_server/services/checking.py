@@ -167,7 +167,7 @@ def _check(core: Core, view: View, found: Checked, *, now: int, active: bool, fo
     if past and m.directories_digest(item.heads) != manifest.directories:
         raise Invalid("malformed", "heads")
     target = Target(found.digest, manifest, found.scene, filled_slots(item))
-    placed = place_base(core.rules, view, directory, target, item.recipients, past=past)
+    placed = place_base(core.rules, view, directory, target, item.recipients, now=now, past=past)
     found.entries, found.trimmed = placed.entries, placed.trimmed
     for grant in item.grants:
         checked = check_grant(core.rules, view, directory, target, grant, now=found.at, past=past)

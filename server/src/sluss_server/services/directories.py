@@ -17,11 +17,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.agency import Device, EpochKeys
+from sluss_schemas.agreeing import Standing, standing
 from sluss_schemas.codec import decode
 from sluss_schemas.directory import SignedEntry
-from sluss_schemas.ids import ID_BYTES, AudienceId, Function, Kid
+from sluss_schemas.ids import ID_BYTES, NO_SCENE, AudienceId, Function, Kid, Sector
 from sluss_schemas.manifest import Head, directories_digest
-from sluss_schemas.policy.decide import Receiver
+from sluss_schemas.policy import agreements
+from sluss_schemas.policy.answers import AgreedCell, Receiver
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
 from sluss_server.services.caller import Caller
@@ -46,6 +48,8 @@ class View:
         self._functions: Final[dict[tuple[bytes, bytes], Function]] = {}
         self._sound: Final[set[tuple[bytes, tuple[Head, ...]]]] = set()
         self.state: tuple[ChainHead, ...] = ()
+        self.agreements: tuple[Standing, ...] = ()
+        self.sectors: dict[bytes, Sector] = {}
 
     @property
     def heads(self) -> tuple[Head, ...]:
@@ -99,8 +103,11 @@ class View:
         """Return the function of an epoch's audience."""
         return directory.audiences[keys.audience].function
 
-    def as_receiver(self, kid: bytes, owner: bytes) -> Receiver | None:
-        """Return how the policy sees the holder of a KEM key id, from the agency that owns the report."""
+    def as_receiver(self, kid: bytes, owner: bytes, now: int | None = None, scene: int = NO_SCENE) -> Receiver | None:
+        """Return how the policy sees the holder of a KEM key id, from the agency that owns the report.
+
+        With a time, agreements in force at that second open what they open of a report at this scene.
+        """
         found = self._receivers.get(kid)
         if found is None:
             return None
@@ -108,7 +115,14 @@ class View:
         own = directory.agency == owner
         if isinstance(keys, Device):
             return Receiver(directory.sector, "field", own, named=True)
-        return Receiver(directory.sector, self.function_of(directory, keys), own)
+        agreed = () if own or now is None else self.agreed(directory.agency, owner, now, scene)
+        return Receiver(directory.sector, self.function_of(directory, keys), own, agreed=agreed)
+
+    def agreed(self, receiver: bytes, owner: bytes, now: int, scene: int = NO_SCENE) -> tuple[AgreedCell, ...]:
+        """Return what agreements open now of an owner's reports at a scene to another agency."""
+        if not self.agreements:
+            return ()
+        return agreements.agreed(self.agreements, owner, receiver, self.sectors, at=now, scene=scene)
 
     def clashes(self, new: Directory) -> bool:
         """Tell whether an audience or a key of an agency's directory, as it would be, is another agency's.
@@ -151,6 +165,8 @@ class View:
         self.directories[agency] = directory
         self._hashes[agency] = hashes
         self._receivers.update({kid: (directory, keys) for kid, keys in directory.by_kem_kid.items()})
+        self.sectors = {one.agency: one.sector for one in self.directories.values()}
+        self.agreements = standing(self.directories)
         self.state = tuple(sorted(ChainHead(one.agency, one.seq, one.hash) for one in self.directories.values()))
 
 

@@ -14,30 +14,36 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from msgspec import Raw
+from msgspec import Raw, msgpack
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas import disclosure, sync
 from sluss_schemas.codec import decode
-from sluss_schemas.ids import NO_SCENE, SLOTS
-from sluss_schemas.manifest import U16, read_manifest
+from sluss_schemas.ids import Kid, bitmap_of
+from sluss_schemas.manifest import read_manifest
 from sluss_schemas.problems import Invalid
+from sluss_schemas.records import Case
+from sluss_server.services import consents
 from sluss_server.services.applying import LIVE, Applying, Prepared
 from sluss_server.services.caller import Caller
 from sluss_server.services.checking import Checked, Unusable, check_item, unusable
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
-from sluss_server.services.grants import CheckedGrant, check_grant
+from sluss_server.services.gateways import Basis, Decider
+from sluss_server.services.grants import CheckedGrant, check_grant, may_know
 from sluss_server.services.opening import CheckedRecord, check_record, record_digest
 from sluss_server.services.rationing import Ration
 from sluss_server.services.receipts import Former
-from sluss_server.services.recipients import Target
+from sluss_server.services.recipients import Target, filled_slots, scene_of
+from sluss_server.storage import disclosure as disclosures
 from sluss_server.storage import reports
 from sluss_server.storage.reports import Stored
 
 _ROUNDS: Final = 5
 _BREATH: Final = 8
 """Items checked before others get a turn: about a millisecond of signatures."""
-_ALL_SLOTS: Final = (1 << SLOTS) - 1
+# These bytes were canonical when they came in.
+_sections: Final = msgpack.Decoder(tuple[disclosure.Section, ...])
 
 
 class Pushing:
@@ -95,7 +101,7 @@ class Pushing:
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         grants = await self._grants(view, caller, push.grants, items, now=now, formers=formers) if push.grants else []
-        records = [await self._record(view, caller, raw, now=now, formers=formers) for raw in push.records]
+        records = await self._records(view, caller, push.records, now=now, formers=formers)
         return Prepared(seen=seen, items=items, grants=grants, records=records, now=now)
 
     async def _grants(
@@ -110,68 +116,95 @@ class Pushing:
     ) -> list[CheckedGrant | Unusable]:
         """Check the grants for versions that are stored, or come in this push."""
         read = [_read_grant(raw) for raw in raws]
-        wanted = [grant.digest for _, grant in read if isinstance(grant, disclosure.Grant)]
+        told = [grant for _, grant in read if isinstance(grant, disclosure.Grant)]
+        wanted = sorted({grant.digest for grant in told})
         async with self._core.engine.read() as connection:
             known = await reports.stored(connection, caller.partnership, wanted)
-        fresh = [one for one in items if isinstance(one, Checked) and one.quarantine is None]
-        for one in fresh:
-            known.setdefault(one.digest, Stored(one.digest, one.agency, None, one.manifest_bytes, b""))
-        coming: dict[bytes, int] = {one.digest: one.scene for one in fresh}
+            own = [one for one in known.values() if one.agency == caller.agency]
+            kept = await reports.sections_of(connection, caller.partnership, [one.digest for one in own])
+            by = await self._decider(connection, view, caller, told)
+        targets = {one.digest: _target(one, kept.get(one.digest, b"")) for one in own if one.quarantine is None}
+        for one in items:
+            if isinstance(one, Checked) and one.quarantine is None:
+                targets[one.digest] = Target(one.digest, one.manifest, one.scene, filled_slots(one.item))
         found = list[CheckedGrant | Unusable]()
         for raw, (item, grant) in zip(raws, read, strict=True):
             if isinstance(grant, Invalid) or item is None:
                 found.append(unusable(hashlib.sha256(bytes(raw)).digest(), caller.agency, _refusal(grant)))
                 continue
             former = formers.get(disclosure.grant_digest(item.grant))
-            found.append(self._grant(view, caller, item, known.get(grant.digest), coming, now=now, former=former))
+            found.append(self._grant(view, caller, item, targets.get(grant.digest), by, now=now, former=former))
         return found
+
+    async def _decider(
+        self, connection: AsyncConnection, view: View, caller: Caller, grants: Sequence[disclosure.Grant]
+    ) -> Decider:
+        """Return who decides what this push discloses, with the recorded consents that it rests on."""
+        directory, agency, bases = view.directories[caller.agency], caller.agency, dict[bytes, Basis]()
+        named = sorted({one.basis for one in grants if one.basis is not None})
+        for row in await disclosures.records_named(connection, caller.partnership, [agency], named):
+            consent = await consents.read(connection, caller.partnership, agency, row.record_id)
+            about = {} if consent is None else await reports.names_of(connection, caller.partnership, [consent.digest])
+            bases[row.record_id] = Basis(
+                consent=consent, report_id=b"" if consent is None else about.get(consent.digest, (agency, b""))[1]
+            )
+        person = directory.persons[directory.devices[Kid(caller.device)].person]
+        return Decider(person=person.person, functions=frozenset(person.functions), bases=bases)
 
     def _grant(
         self,
         view: View,
         caller: Caller,
         item: disclosure.GrantItem,
-        stored: Stored | None,
-        coming: dict[bytes, int],
+        target: Target | None,
+        by: Decider,
         *,
         now: int,
         former: Former | None,
     ) -> CheckedGrant | Unusable:
+        """Check one grant; who may not know of the version is answered as if it were not there."""
         digest = disclosure.grant_digest(item.grant)
-        if stored is None or stored.agency != caller.agency or stored.quarantine is not None:
+        if former is None and (not caller.active or caller.revoked):
+            return unusable(digest, caller.agency, Invalid("not_allowed", "device"))
+        if target is None or (former is None and not may_know(view, caller, target.manifest)):
             return Unusable(digest, sync.OutcomeCode.RETRY, "not_found", "grant.digest", caller.agency)
         strangers = any(view.receiver(one.kid) is None for one in item.recipients)
         if former is not None and former.outcome is sync.OutcomeCode.CREATED and strangers:
             # They were known; their directory has yet to come back.
             return Unusable(digest, sync.OutcomeCode.RETRY, "stale_directory", "grant", caller.agency)
         try:
-            if former is None and (not caller.active or caller.revoked):
-                raise Invalid("not_allowed", "device")
             return check_grant(
                 self._core.rules,
                 view,
                 view.directories[caller.agency],
-                Target(
-                    stored.digest,
-                    read_manifest(stored.manifest),
-                    coming.get(stored.digest) or _scene(stored.tiers),
-                    _ALL_SLOTS,
-                ),
+                target,
                 item,
                 now=now if former is None else former.time,
                 past=former is not None,
+                by=by if former is None else None,
             )
         except Invalid as refusal:
+            if refusal.code == "not_found":
+                return Unusable(digest, sync.OutcomeCode.RETRY, refusal.code, refusal.field, caller.agency)
             return unusable(digest, caller.agency, refusal)
 
-    async def _record(
-        self, view: View, caller: Caller, raw: Raw, *, now: int, formers: Mapping[bytes, Former]
-    ) -> CheckedRecord | Unusable:
-        try:
-            async with self._core.engine.read() as connection:
-                return await check_record(self._core, connection, view, caller, raw, now=now, formers=formers)
-        except Invalid as refusal:
-            return unusable(record_digest(raw), caller.agency, refusal)
+    async def _records(
+        self, view: View, caller: Caller, raws: Sequence[Raw], *, now: int, formers: Mapping[bytes, Former]
+    ) -> list[CheckedRecord | Unusable]:
+        """Check the records in their order: one may follow another of the same push."""
+        found, coming = list[CheckedRecord | Unusable](), dict[bytes, Case]()
+        for raw in raws:
+            try:
+                async with self._core.engine.read() as connection:
+                    one = await check_record(
+                        self._core, connection, view, caller, raw, now=now, formers=formers, coming=coming
+                    )
+            except Invalid as refusal:
+                one = unusable(record_digest(raw), caller.agency, refusal)
+            if isinstance(one, CheckedRecord) and isinstance(one.record, Case):
+                coming.setdefault(one.record.record, one.record)
+            found.append(one)
+        return found
 
     def _learn(self, partnership: bytes, prepared: Prepared, answer: sync.PushAnswer) -> None:
         """Remember which lists of heads are stored now, so that the next push need not ask."""
@@ -206,9 +239,7 @@ def _refusal(grant: disclosure.Grant | Invalid) -> Invalid:
     return grant if isinstance(grant, Invalid) else Invalid("malformed", "grant")
 
 
-def _scene(tiers: bytes) -> int:
-    """Return the scene that a stored version tells, or none."""
-    if not tiers:
-        return NO_SCENE
-    first, _ = decode(tuple[sync.Tier | None, sync.Tier | None], tiers, "tiers")
-    return NO_SCENE if first is None else decode(tuple[U16], first.tier, "tiers.0")[0]
+def _target(stored: Stored, sections: bytes) -> Target:
+    """Return a stored version as what a grant is for."""
+    filled = bitmap_of(one.slot for one in _sections.decode(sections)) if sections else 0
+    return Target(stored.digest, read_manifest(stored.manifest), scene_of(stored.tiers), filled)

@@ -1,6 +1,6 @@
 """The server's signed word that an outcome is on disk, and what such a word is worth after a restore.
 
-Signs nothing else; the key's public half stands in every agency's genesis.
+Signs the ledgers' checkpoints too, and nothing else; the key's public half stands in every agency's genesis.
 Refuses a receipt of the present instance as a word about the past: what this instance stored, it still has.
 Source: docs/protocol.md section 6.
 
@@ -16,6 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from sluss_schemas import checkpoint as notes
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.problems import Invalid
 from sluss_schemas.signing import RECEIPT_LABEL, verify
@@ -55,6 +56,10 @@ class Receipts:
         """Return the receipt's canonical bytes and the signature over them."""
         receipt = encode(Receipt(_FORMAT, digest, str(outcome), self.instance, time))
         return receipt, self._key.sign(RECEIPT_LABEL + receipt)
+
+    def sign_checkpoint(self, checkpoint: notes.Checkpoint) -> bytes:
+        """Return a ledger's checkpoint as a signed note."""
+        return notes.sign(checkpoint, self.public_key, self._key.sign)
 
     def formers(self, past: Iterable[PastReceipt]) -> dict[bytes, Former]:
         """Return what earlier instances stored, by digest; a receipt that is none says nothing."""

@@ -12,18 +12,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from msgspec import msgpack
+
 from sluss_schemas.agency import Device, EpochKeys
 from sluss_schemas.codec import encode
-from sluss_schemas.disclosure import Sealed
+from sluss_schemas.disclosure import BASE_RELEASE, Sealed, Wrap
 from sluss_schemas.ids import NO_SCENE, bit, bitmap_of
 from sluss_schemas.manifest import Manifest
 from sluss_schemas.policy.decide import Receiver, Slots
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
-from sluss_schemas.sync import Item
+from sluss_schemas.sync import Item, Tier
 from sluss_server.services.directories import View
 from sluss_server.services.rules import Rules
 from sluss_server.storage.feeds import BASE, NewEntry, audience_feed, device_feed
+
+# These bytes were canonical when they came in, so they are decoded once, not checked again.
+_wraps: Final = msgpack.Decoder(tuple[Wrap, ...])
+_facts: Final = msgpack.Decoder(tuple[int])
+_tiers: Final = msgpack.Decoder(tuple[Tier | None, Tier | None])
 
 PLACE: Final = bit("PLC") | bit("PLC", brief=True)
 
@@ -59,9 +66,10 @@ def place_base(
     target: Target,
     recipients: Sequence[Sealed],
     *,
+    now: int,
     past: bool = False,
 ) -> Placing:
-    """Return the feed entries of a version's own seals; `past` is as for `resolve`.
+    """Return the feed entries of a version's own seals by what is in force now; `past` is as for `resolve`.
 
     Raises:
         Invalid: `stale_directory`, when a recipient is an epoch that is not in force any more.
@@ -73,13 +81,13 @@ def place_base(
     trimmed = not sealed.keys() <= {one.kid for one in manifest.recipients}
     for recipient in manifest.recipients:
         given = sealed.get(recipient.kid)
-        found = resolve(view, directory, recipient.kid, past=past)
+        found = resolve(view, recipient.kid, past=past)
         if given is None:
             continue
         if found is None:
             trimmed = True
             continue
-        receiver = view.as_receiver(recipient.kid, directory.agency)
+        receiver = view.as_receiver(recipient.kid, directory.agency, now, scene)
         slots = rules.slots(manifest.pack, manifest.kind, directory.sector, receiver) if receiver else Slots()
         kept = keep(given, (slots.open | slots.held) & target.filled)
         trimmed = trimmed or kept.trimmed
@@ -96,8 +104,24 @@ def filled_slots(item: Item) -> int:
     return bitmap_of(section.slot for section in item.sections)
 
 
-def resolve(view: View, owner: Directory, kid: bytes, *, past: bool = False) -> EpochKeys | Device | None:
-    """Return the epoch or device that may be a recipient, or None for one that nobody knows.
+def given(rules: Rules, pack: bytes, slots: Slots, receiver: Receiver, code: str) -> int:
+    """Return what a grant on a ground may give a receiver: a duty an audience, a decision a named person's device.
+
+    A ground that is for another function than field staff, such as a report of concern, is for that audience.
+    """
+    if code == BASE_RELEASE:
+        return 0 if receiver.named else slots.open
+    gateway = rules.gateway(pack, code)
+    if gateway is None or gateway.held or receiver.own:
+        return 0
+    if receiver.named:
+        return slots.gateways.get(code, 0)
+    chosen = slots.gateways.get(code, 0) if gateway.receiver_function != "field" else 0
+    return slots.duties.get(code, 0) | chosen
+
+
+def resolve(view: View, kid: bytes, *, past: bool = False) -> EpochKeys | Device | None:
+    """Return the epoch or device, of any agency, that may be a recipient, or None for one that nobody knows.
 
     `past` takes one that was a recipient when the version was sealed: a closed epoch, a device revoked since.
 
@@ -110,7 +134,7 @@ def resolve(view: View, owner: Directory, kid: bytes, *, past: bool = False) -> 
         return None
     directory, keys = found
     if isinstance(keys, Device):
-        return keys if directory.agency == owner.agency and (past or keys.revoked_at is None) else None
+        return keys if past or keys.revoked_at is None else None
     if not past and not view.is_current(directory, keys):
         raise Invalid("stale_directory", "recipients")
     return keys
@@ -120,6 +144,17 @@ def keep(sealed: Sealed, allowed: int) -> Kept:
     """Return what stays of a seal's wraps."""
     kept = tuple(wrap for wrap in sealed.wraps if allowed >> wrap.slot & 1)
     return Kept(encode(kept), bitmap_of(wrap.slot for wrap in kept), len(kept) != len(sealed.wraps))
+
+
+def keep_wraps(wraps: bytes, allowed: int) -> tuple[Wrap, ...]:
+    """Return what stays of wraps as they are stored."""
+    return tuple(wrap for wrap in _wraps.decode(wraps) if allowed >> wrap.slot & 1)
+
+
+def scene_of(tiers: bytes) -> int:
+    """Return the scene that a stored version's facts tell, or none."""
+    first = _tiers.decode(tiers)[0] if tiers else None
+    return NO_SCENE if first is None else int(_facts.decode(first.tier)[0])
 
 
 def feed_of(keys: EpochKeys | Device, receiver: Receiver | None, scene: int) -> bytes:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from sluss_schemas.ids import KIND_SECRET, Sector, bit
+from sluss_schemas.ids import KIND_SECRET, Sector, bit, kind_code
 from sluss_schemas.policy import decide
 from sluss_schemas.policy.decide import Receiver, Slots
 from sluss_schemas.policy.model import PRECISIONS, Gateway, Pack
@@ -58,6 +58,21 @@ class Rules:
         facts = self._packs[pack].kinds[kind].facts
         coded = [fact for fact in facts if fact != "scene" and fact not in PRECISIONS]
         return "scene" in facts, len(coded) if facts else None
+
+    def protected(self, pack: bytes) -> int | None:
+        """Return the kind whose rows hold for a report at a protected place, or None where the pack has none."""
+        known = self._packs.get(pack)
+        closed = set() if known is None else {one.kind for one in known.bounds.protected}
+        return next((one for one in (known.kinds if known else ()) if kind_code(one) in closed), None)
+
+    def guardians(self, pack: bytes) -> tuple[Sector, ...]:
+        """Return the sectors whose supervisors say which places are protected."""
+        known = self._packs.get(pack)
+        return () if known is None else known.filing.protects
+
+    def owners(self, pack: bytes, kind: int) -> tuple[Sector, ...]:
+        """Return the sectors that file a kind, which a pack that is known has."""
+        return self._packs[pack].kinds[kind].owners
 
     def closed_epoch_grace_s(self, pack: bytes) -> int:
         """Return for how long after an epoch closed its signature is sent back instead of kept in quarantine."""

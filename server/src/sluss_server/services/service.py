@@ -11,26 +11,31 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from sluss_schemas import membership, sync
+from sluss_schemas import ledger, membership, sync
 from sluss_schemas.ids import Sector
 from sluss_schemas.invitation import Code
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 from sluss_server.services.caller import Caller
 from sluss_server.services.chains import Chains
+from sluss_server.services.checkpoints import Checkpoints
 from sluss_server.services.core import Core
 from sluss_server.services.directories import Directories
 from sluss_server.services.enrolling import Enrolling
 from sluss_server.services.headsets import HeadSets
 from sluss_server.services.keyring import Keyring
+from sluss_server.services.notes import Note, NoteList, Notes
 from sluss_server.services.pull import Pulling
 from sluss_server.services.push import Pushing
 from sluss_server.services.quarantine import Quarantine
+from sluss_server.services.readings import Readings
 from sluss_server.services.receipts import Receipts
 from sluss_server.services.recording import Recording
 from sluss_server.services.restoring import Restoring
 from sluss_server.services.rules import Rules
+from sluss_server.services.sweeping import Sweeping
 from sluss_server.services.wake import Wake
+from sluss_server.services.watching import Watching
 from sluss_server.storage import schema
 from sluss_server.storage.engine import Engine
 from sluss_server.storage.writer import Writer
@@ -77,9 +82,16 @@ class Services:
         self._pushing: Final = Pushing(self._core)
         self._pulling: Final = Pulling(self._core, recording)
         self._quarantine: Final = Quarantine(self._core, recording)
+        self._notes: Final = Notes(self._core)
         self._chains: Final = Chains(self._core)
         self._keyring: Final = Keyring(self._core)
         self._enrolling: Final = Enrolling(self._core)
+        self._checkpoints: Final = Checkpoints(self._core)
+        self._readings: Final = Readings(self._core)
+        self.ledgers: Final = Watching(self._core, recording, self._checkpoints)
+        """What is done for the ledgers without being asked."""
+        self.sweeping: Final = Sweeping(self._core)
+        """What time brings about without being asked."""
 
     async def identify(self, kid: bytes) -> Caller | None:
         """Return who a device key id is, in whatever partnership; None when no directory names it."""
@@ -93,9 +105,29 @@ class Services:
         """Return what is new in the device's feeds, waiting up to `pull.wait` seconds for something."""
         return await self._pulling.pull(caller, pull)
 
+    async def checkpoint(self, caller: Caller, ask: ledger.CheckpointAsk) -> ledger.CheckpointAnswer:
+        """Return the newest checkpoint of the own agency's ledger, with its proofs."""
+        return await self._checkpoints.show(caller, ask)
+
+    async def read(self, caller: Caller, reads: ledger.Reads) -> None:
+        """Take read records into the ledgers."""
+        await self._readings.take(caller, reads)
+
+    async def denied(self, caller: Caller, code: str, path: str) -> None:
+        """Record that a request was refused, where it was for want of a right."""
+        await self.ledgers.denied(caller, code, path)
+
     async def quarantine(self, caller: Caller) -> sync.QuarantineAnswer:
         """Return what waits in quarantine for a supervisor of the own agency."""
         return await self._quarantine.waiting(caller)
+
+    async def notes(self) -> NoteList:
+        """Return the notes for everybody that hold now."""
+        return await self._notes.public()
+
+    async def note(self, name: str) -> Note:
+        """Return one note, for whoever was given its id in hex."""
+        return await self._notes.one(name)
 
     async def directory_pull(self, caller: Caller, pull: membership.DirectoryPull) -> membership.DirectoryAnswer:
         """Return what follows in every chain of the partnership."""

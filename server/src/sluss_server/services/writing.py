@@ -7,25 +7,29 @@ Decides nothing; it turns decisions into rows, receipts and leaves.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import encode
-from sluss_schemas.ids import NO_SCENE
-from sluss_schemas.records import Open
+from sluss_schemas.ids import NO_SCENE, Kid
+from sluss_schemas.ledger import Act
+from sluss_schemas.records import Case, Open
 from sluss_schemas.sync import Outcome, OutcomeCode
 from sluss_server.services.checking import Checked, Unusable
 from sluss_server.services.core import Core
 from sluss_server.services.grants import CheckedGrant
 from sluss_server.services.headsets import Heads
 from sluss_server.services.opening import CheckedRecord
+from sluss_server.services.settling import Acted, settle
 from sluss_server.services.versions import Place
-from sluss_server.storage import disclosure, facts, feeds, ledger, reports
+from sluss_server.storage import disclosure, facts, feeds, ledger, pending, reports
 from sluss_server.storage.disclosure import GrantRow, RecordRow
 from sluss_server.storage.facts import FactsRow
 from sluss_server.storage.feeds import NewEntry
 from sluss_server.storage.ledger import Leaf
+from sluss_server.storage.pending import Pending
 from sluss_server.storage.reports import OutcomeRow, Release, ReportRow
 
 Pushed = Checked | CheckedGrant | CheckedRecord
@@ -49,7 +53,9 @@ class Writes:
         self._outcomes: Final = list[OutcomeRow]()
         self._facts: Final = list[FactsRow]()
         self._grants: Final = list[GrantRow]()
+        self._pending: Final = list[tuple[bytes, Pending]]()
         self._records: Final = list[RecordRow]()
+        self._acted: Final = list[Acted]()
         self._leaves: Final = list[Leaf]()
         self._released: Final = list[Release]()
         self._settled: Final = list[OutcomeRow]()
@@ -83,9 +89,9 @@ class Writes:
             )
         )
         if quarantine is not None:
-            self._leaf(one.agency, "quarantine", one.digest, manifest.author_ref, now)
+            self._filed(one, "quarantine", quarantine[0])
             return self._outcome(one, outcome, quarantine, now)
-        self._leaf(one.agency, "amend" if manifest.parents else "collect", one.digest, manifest.author_ref, now)
+        self._filed(one, "amend" if manifest.parents else "collect")
         self._live(one)
         return self._outcome(one, outcome, _TRIMMED if one.trimmed else _NO_REASON, now)
 
@@ -127,6 +133,7 @@ class Writes:
 
     def grant(self, one: CheckedGrant) -> OutcomeRow:
         """Gather a grant, without its feed entries, and return its outcome."""
+        self._pending.extend((one.agency, each) for each in one.pending)
         self._grants.append(
             GrantRow(
                 self._partnership,
@@ -145,36 +152,53 @@ class Writes:
                 encode(one.item.excerpts) if one.item.excerpts else None,
             )
         )
-        self._leaf(one.agency, "disclose", one.digest, one.grant.digest, one.at)
+        self._leaf(
+            one.agency,
+            "disclose",
+            one.grant.digest,
+            one.grant.grant_id,
+            one.at,
+            who=hashlib.sha256(one.item.decider).digest(),
+            code=one.grant.gateway,
+            pack=one.grant.pack,
+            slots=sum(1 << slot for slot in set(one.grant.slots)),
+        )
         if one.trimmed:
             return self._outcome(one, OutcomeCode.TRIMMED, _TRIMMED, one.at)
         return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, one.at)
 
     def record(self, one: CheckedRecord) -> OutcomeRow:
-        """Gather a supervisor's record with what it opens, and return its outcome."""
-        kind = "open" if isinstance(one.record, Open) else "countersign"
+        """Gather a record with what it opens or where it goes, and return its outcome."""
+        record = one.record
+        case = record if isinstance(record, Case) else None
+        kind = str(case.kind) if case is not None else "open" if isinstance(record, Open) else "countersign"
         self._records.append(
             RecordRow(
                 self._partnership,
                 one.agency,
-                one.record.record,
+                record.record,
                 kind,
-                one.record.digest,
-                one.record.device,
+                record.digest or b"",
+                record.device,
                 one.at,
                 one.signed.record,
                 one.signed.signature,
                 one.digest,
+                *((case.follows, case.code, case.until) if case is not None else ()),
             )
         )
-        self._leaf(one.agency, kind, one.record.digest, one.digest, one.at)
+        if case is not None:
+            self._acted.append(Acted(agency=one.agency, case=case, at=one.at))
+        who, code = self._person(one.agency, record.device), "" if case is None else case.code
+        what = record.digest or (case.follows if case is not None else None) or one.digest
+        self._leaf(one.agency, kind, what, record.record, one.at, who=who, code=code)
         self.entries += one.entries
         return self._outcome(one, OutcomeCode.CREATED, _NO_REASON, one.at)
 
     def unusable(self, one: Unusable, now: int) -> Outcome:
         """Gather the leaf of a denial, if there is to be one, and return the outcome that stores nothing else."""
         if one.record:
-            self._leaf(one.agency, "deny", one.digest, b"", now)
+            self._leaf(one.agency, "deny", one.digest, b"", now, code=one.reason)
         return Outcome(one.digest, one.outcome, one.reason, one.field or None)
 
     async def flush(self, connection: AsyncConnection) -> None:
@@ -187,8 +211,14 @@ class Writes:
         await self._core.head_sets.write(connection, self._partnership, self._heads)
         await facts.insert(connection, self._facts)
         await disclosure.insert_grants(connection, self._grants)
+        await pending.insert(connection, self._partnership, self._pending)
         await disclosure.insert_records(connection, self._records)
         await feeds.append(connection, self._partnership, self.entries, self._core.random)
+        if self._acted or any(one.basis is not None for one in self._grants):
+            view = self._core.directories.known(self._partnership)
+            ended = await settle(self._core, view, connection, self._acted, self._grants)
+            self._leaves.extend(ended.leaves)
+            await feeds.append(connection, self._partnership, ended.entries, self._core.random)
         await ledger.append(connection, self._partnership, self._leaves, self._core.random)
 
     def _outcome(self, one: Pushed, outcome: OutcomeCode, why: Why, now: int) -> OutcomeRow:
@@ -200,5 +230,38 @@ class Writes:
         receipt, signature = self._core.receipts.sign(one.digest, outcome, now)
         return OutcomeRow(self._partnership, one.digest, one.agency, str(outcome), *why, receipt, signature)
 
-    def _leaf(self, agency: bytes, action: str, digest: bytes, about: bytes, now: int) -> None:
-        self._leaves.append(Leaf(agency, action, encode((action, digest, about, now))))
+    def _filed(self, one: Checked, action: str, code: str = "") -> None:
+        manifest, filled = one.manifest, sum({1 << section.slot for section in one.item.sections})
+        self._leaf(
+            one.agency,
+            action,
+            one.digest,
+            manifest.report_id,
+            one.at,
+            who=manifest.author_ref,
+            code=code,
+            pack=manifest.pack,
+            slots=filled,
+        )
+
+    def _person(self, agency: bytes, device: bytes) -> bytes:
+        """Return whose device this is: a leaf names a person, and no key that can be seen on the wire."""
+        directory = self._core.directories.known(self._partnership).directories.get(agency)
+        known = None if directory is None else directory.devices.get(Kid(device))
+        return b"" if known is None else known.person
+
+    def _leaf(  # an act has as many parts
+        self,
+        agency: bytes,
+        action: str,
+        digest: bytes,
+        about: bytes,
+        now: int,
+        *,
+        who: bytes = b"",
+        code: str = "",
+        pack: bytes = b"",
+        slots: int = 0,
+    ) -> None:
+        act = Act(action, digest, who, now, code, pack, about, slots)
+        self._leaves.append(Leaf(agency, action, encode(act)))

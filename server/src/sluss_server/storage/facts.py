@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from sqlalchemy import bindparam, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_server.storage.bulk import insert_all
@@ -30,6 +31,15 @@ class FactsRow(NamedTuple):
 
 
 _insert: Final = insert_all(facts)
+_forget: Final = delete(facts).where(
+    facts.c.partnership_id == bindparam("partnership"), facts.c.digest.in_(bindparam("digests", expanding=True))
+)
+
+
+async def forget(connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]) -> None:
+    """Take versions out of what counts."""
+    if digests:
+        await connection.execute(_forget, {"partnership": partnership, "digests": list(digests)})
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[FactsRow]) -> None:

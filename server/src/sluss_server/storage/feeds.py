@@ -13,27 +13,30 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from sqlalchemy import LargeBinary, and_, bindparam, literal, null, or_, select, union_all
+from sqlalchemy import LargeBinary, and_, bindparam, literal, null, or_, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sluss_schemas.ids import ID_BYTES, Kid
+from sluss_schemas.ids import DIGEST_BYTES, ID_BYTES, Kid
 from sluss_server.storage import restores
 from sluss_server.storage.bulk import insert_all, update_by
-from sluss_server.storage.tables import directory_heads, feed_entries, feed_heads, grants, reports
+from sluss_server.storage.tables import directory_heads, feed_entries, feed_heads, grants, records, reports
 
 SALT_BYTES: Final = 32
-BASE, GRANT, OPENED = 0, 1, 2
-"""Why a recipient holds an entry: a seal of the report itself, a grant, or a supervisor's record."""
+BASE, GRANT, OPENED, CASE = 0, 1, 2, 3
+"""Why a recipient holds an entry: a seal of the report itself, a grant, a supervisor's record; or a case record."""
 RANGES: Final = 4
 """Ranges of feeds in one question about heads: a device has its own feed and at most three functions."""
 _NOWHERE: Final = (b"", b"")
 
 
 class NewEntry(NamedTuple):
-    """An entry without its number; a `drop` has no recipient, seal or wraps."""
+    """An entry without its number; a `drop` has no recipient, seal or wraps, a `case` only its recipient.
+
+    The digest of a `case` is the record's; that of a `drop` is D, or D and the grant's id for what a grant gave.
+    """
 
     feed: bytes
-    op: Literal["put", "drop"]
+    op: Literal["put", "drop", "case"]
     digest: bytes
     via: int = BASE
     recipient: bytes = b""
@@ -53,7 +56,10 @@ class FeedHead(NamedTuple):
 
 
 class StoredEntry(NamedTuple):
-    """An entry and, for a `put`, the report that it is about."""
+    """An entry and, for a `put`, the report that it is about, from `agency` on; for a `case`, the record.
+
+    What the entry is not about is None, also where the type does not say so: a `put` always has its report.
+    """
 
     seq: int
     op: str
@@ -74,6 +80,11 @@ class StoredEntry(NamedTuple):
     sections: bytes
     grant_bytes: bytes | None
     grant_signature: bytes | None
+    record: bytes | None
+    record_signature: bytes | None
+    grant_excerpts: bytes | None = None
+    grant_begins: int | None = None
+    grant_ended: int | None = None
 
 
 class Placed(NamedTuple):
@@ -83,6 +94,38 @@ class Placed(NamedTuple):
     op: str
     digest: bytes
     via: int
+
+
+class Held(NamedTuple):
+    """That a feed holds a version now, and by what; a grant's id and gateway where it was that."""
+
+    feed: bytes
+    digest: bytes
+    via: int
+    recipient: bytes
+    grant_id: bytes | None
+    gateway: str | None
+    wraps: bytes
+    seal: bytes | None
+    not_after: int | None
+
+
+class Live(NamedTuple):
+    """An entry that a feed holds of a report, as far as what the pack gives now is decided from it."""
+
+    feed: bytes
+    seq: int
+    digest: bytes
+    via: int
+    recipient: bytes
+    grant_id: bytes | None
+    gateway: str | None
+    not_after: int | None
+    seal: bytes | None
+    wraps: bytes
+    agency: bytes
+    kind: int
+    tiers: bytes
 
 
 class Sealed(NamedTuple):
@@ -110,6 +153,7 @@ _insert_head: Final = insert_all(feed_heads)
 _move_head: Final = update_by(feed_heads, ("partnership_id", "feed"), ("seq",))
 _insert_entry: Final = insert_all(feed_entries)
 _end_entry: Final = update_by(feed_entries, ("partnership_id", "feed", "digest", "via"), ("ended",))
+_end_granted: Final = update_by(feed_entries, ("partnership_id", "feed", "digest", "via", "grant_id"), ("ended",))
 
 # One question tells an idle device everything: the ends of its feeds, and whether a directory has moved.
 _news: Final = union_all(
@@ -129,17 +173,7 @@ _news: Final = union_all(
 
 _entries: Final = (
     select(
-        feed_entries.c.seq,
-        feed_entries.c.op,
-        feed_entries.c.digest,
-        feed_entries.c.salt,
-        feed_entries.c.via,
-        feed_entries.c.recipient,
-        feed_entries.c.gateway,
-        feed_entries.c.not_after,
-        feed_entries.c.seal,
-        feed_entries.c.wraps,
-        feed_entries.c.ended,
+        *(feed_entries.c[name] for name in StoredEntry._fields[: StoredEntry._fields.index("agency")]),
         reports.c.agency,
         reports.c.kind,
         reports.c.manifest,
@@ -148,17 +182,31 @@ _entries: Final = (
         reports.c.sections,
         grants.c.grant_bytes,
         grants.c.signature.label("grant_signature"),
+        records.c.record,
+        records.c.signature.label("record_signature"),
+        grants.c.excerpts.label("grant_excerpts"),
+        grants.c.not_before.label("grant_begins"),
+        grants.c.ended_at.label("grant_ended"),
     )
     .select_from(
-        feed_entries.join(
+        feed_entries.outerjoin(
             reports,
             and_(reports.c.partnership_id == feed_entries.c.partnership_id, reports.c.digest == feed_entries.c.digest),
-        ).outerjoin(
+        )
+        .outerjoin(
             grants,
             and_(
                 grants.c.partnership_id == feed_entries.c.partnership_id,
                 grants.c.agency == reports.c.agency,
                 grants.c.grant_id == feed_entries.c.grant_id,
+            ),
+        )
+        .outerjoin(
+            records,
+            and_(
+                records.c.partnership_id == feed_entries.c.partnership_id,
+                records.c.record_digest == feed_entries.c.digest,
+                feed_entries.c.via == CASE,
             ),
         )
     )
@@ -178,6 +226,40 @@ _placed: Final = (
         feed_entries.c.digest.in_(bindparam("digests", expanding=True)),
     )
     .order_by(feed_entries.c.feed, feed_entries.c.seq)
+)
+
+_held: Final = (
+    select(*(feed_entries.c[name] for name in Held._fields))
+    .where(
+        feed_entries.c.partnership_id == _bytes("partnership"),
+        feed_entries.c.digest.in_(bindparam("digests", expanding=True)),
+        feed_entries.c.op == "put",
+        feed_entries.c.ended.is_(False),
+    )
+    .order_by(feed_entries.c.feed, feed_entries.c.seq)
+)
+
+_live: Final = (
+    select(
+        *(feed_entries.c[name] for name in Live._fields[:10]),
+        reports.c.agency,
+        reports.c.kind,
+        reports.c.tiers,
+    )
+    .select_from(
+        feed_entries.join(
+            reports,
+            and_(reports.c.partnership_id == feed_entries.c.partnership_id, reports.c.digest == feed_entries.c.digest),
+        )
+    )
+    .where(
+        feed_entries.c.partnership_id == _bytes("partnership"),
+        tuple_(feed_entries.c.feed, feed_entries.c.seq) > tuple_(_bytes("feed"), bindparam("seq")),
+        feed_entries.c.op == "put",
+        feed_entries.c.ended.is_(False),
+    )
+    .order_by(feed_entries.c.feed, feed_entries.c.seq)
+    .limit(bindparam("limit"))
 )
 
 _sealed: Final = select(feed_entries.c.recipient, feed_entries.c.seal, feed_entries.c.wraps).where(
@@ -227,13 +309,21 @@ async def append(
         rows.append((partnership, feed, heads[feed], op, digest, salt, *rest, False))
     await _insert_entry.run(connection, rows)
     # After the insert, because a version and the one that takes it back may come in one transaction.
-    ended = [(True, partnership, entry.feed, entry.digest, BASE) for entry in entries if entry.op == "drop"]
+    drops = [entry for entry in entries if entry.op == "drop"]
+    ended = [(True, partnership, one.feed, one.digest, BASE) for one in drops if len(one.digest) == DIGEST_BYTES]
     await _end_entry.run(connection, ended)
+    await _end_granted.run(connection, [_granted(partnership, one) for one in drops if len(one.digest) > DIGEST_BYTES])
     if new:
         generation = await restores.generation(connection, partnership)
         await _insert_head.run(connection, [(partnership, feed, generation, heads[feed]) for feed in new])
     old = set(feeds) - set(new)
     await _move_head.run(connection, [(heads[feed], partnership, feed) for feed in feeds if feed in old])
+
+
+def _granted(partnership: bytes, drop: NewEntry) -> tuple[object, ...]:
+    """Return the end of what a grant gave, by a `drop` that names D and the grant."""
+    about, grant_id = drop.digest[:DIGEST_BYTES], drop.digest[DIGEST_BYTES:]
+    return True, partnership, drop.feed, about, GRANT, grant_id
 
 
 async def news(
@@ -278,6 +368,20 @@ async def placed(connection: AsyncConnection, partnership: bytes, digests: Seque
         return []
     given = {"partnership": partnership, "digests": list(digests)}
     return [Placed._make(row) for row in await connection.execute(_placed, given)]
+
+
+async def held(connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]) -> list[Held]:
+    """Return which feeds hold these versions, each feed in its order; what was taken back is held no longer."""
+    if not digests:
+        return []
+    given = {"partnership": partnership, "digests": list(digests)}
+    return [Held._make(row) for row in await connection.execute(_held, given)]
+
+
+async def live(connection: AsyncConnection, partnership: bytes, after: tuple[bytes, int], limit: int) -> list[Live]:
+    """Return what feeds hold of reports, in the order of feeds and numbers, from after a feed and number."""
+    given = {"partnership": partnership, "feed": after[0], "seq": after[1], "limit": limit}
+    return [Live._make(row) for row in await connection.execute(_live, given)]
 
 
 async def sealed(connection: AsyncConnection, partnership: bytes, feed: bytes, digest: bytes) -> Sealed | None:

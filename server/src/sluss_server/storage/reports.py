@@ -119,6 +119,14 @@ _stored: Final = select(
     reports.c.partnership_id == bindparam("partnership"),
     reports.c.digest.in_(bindparam("digests", expanding=True)),
 )
+_sections: Final = select(reports.c.digest, reports.c.sections).where(
+    reports.c.partnership_id == bindparam("partnership"),
+    reports.c.digest.in_(bindparam("digests", expanding=True)),
+)
+_names: Final = select(reports.c.digest, reports.c.agency, reports.c.report_id).where(
+    reports.c.partnership_id == bindparam("partnership"),
+    reports.c.digest.in_(bindparam("digests", expanding=True)),
+)
 _in_quarantine: Final = (
     reports.c.partnership_id == bindparam("partnership"),
     reports.c.agency == bindparam("agency"),
@@ -177,6 +185,24 @@ async def stored(connection: AsyncConnection, partnership: bytes, digests: Seque
         return {}
     found = await connection.execute(_stored, {"partnership": partnership, "digests": list(digests)})
     return {row.digest: Stored._make(row) for row in found}
+
+
+async def sections_of(connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Return the sections of the stored versions of these digests, as they are stored."""
+    if not digests:
+        return {}
+    found = await connection.execute(_sections, {"partnership": partnership, "digests": list(digests)})
+    return {row.digest: row.sections for row in found}
+
+
+async def names_of(
+    connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]
+) -> dict[bytes, tuple[bytes, bytes]]:
+    """Return of each of these versions that is stored its agency and the id of its report."""
+    if not digests:
+        return {}
+    found = await connection.execute(_names, {"partnership": partnership, "digests": list(digests)})
+    return {row.digest: (row.agency, row.report_id) for row in found}
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[ReportRow]) -> None:

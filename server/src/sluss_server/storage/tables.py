@@ -329,12 +329,14 @@ records: Final = Table(
     Index("records_that_follow", "partnership_id", "follows"),
 )
 
+# `peaks` is the tree's frontier: the roots of the complete subtrees that `seq` leaves are the sum of.
 ledger_heads: Final = Table(
     "ledger_heads",
     metadata,
     _key("partnership_id"),
     _key("agency"),
     _number("seq"),
+    _bytes("peaks"),
 )
 
 ledger_leaves: Final = Table(
@@ -347,6 +349,40 @@ ledger_leaves: Final = Table(
     _bytes("salt"),
     _bytes("content"),
     _bytes("leaf"),
+)
+
+# The roots of complete subtrees at every fourth level; those between are a few of these, or of leaves, away.
+ledger_nodes: Final = Table(
+    "ledger_nodes",
+    metadata,
+    _key("partnership_id"),
+    _key("agency"),
+    _key("level", BigInteger),
+    _key("number", BigInteger),
+    _bytes("hash"),
+)
+
+# The newest checkpoint of each day; of the newest of all also what devices are shown of it, under `secret`.
+ledger_checkpoints: Final = Table(
+    "ledger_checkpoints",
+    metadata,
+    _key("partnership_id"),
+    _key("agency"),
+    _key("size", BigInteger),
+    _number("made_at"),
+    _bytes("note"),
+    _bytes("secret"),
+    _bytes("feeds"),
+)
+
+# The read records that were taken, so that none is taken twice.
+ledger_reads: Final = Table(
+    "ledger_reads",
+    metadata,
+    _key("partnership_id"),
+    _key("agency"),
+    _key("record_id"),
+    _number("received_at"),
 )
 
 # One row for each time that what is here came out of a backup: what the server called itself from then on, and the

@@ -1,0 +1,183 @@
+"""The calls of a device about case records; `Device` has them all.
+
+Nothing here touches the network: what is filed is durable when the call returns, and leaves with the next sync.
+Source: docs/contract.md, "The SDK".
+
+> INVARIANT: what is filed here is sealed to its addressees, and the person is told at once what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from sluss_client import views
+from sluss_client.cases import bodies, consents, duties, releasing, telling
+from sluss_client.cases.consents import Consent, Given
+from sluss_client.cases.duties import Task
+from sluss_client.cases.releasing import Note, Wanted
+from sluss_client.cases.telling import Request
+from sluss_client.errors import NotFound
+from sluss_client.opened import Opened
+from sluss_client.outbox import Row
+from sluss_schemas.ids import ReportId
+
+
+class Cases(Opened):
+    """An open device, as far as case records go."""
+
+    # duties with a clock
+
+    def tasks(self) -> list[Task]:
+        """Return the tasks of the own agency that this device knows of, the one that is due first before the others."""
+        now = self._transport.now()
+        return duties.tasks(self._local, self._local.trust.pack(now), now)
+
+    def end_task(self, task: bytes, how: str, text: str) -> None:
+        """End a task: `no` with the assessment, `oral` with what was told, `done` with what was done.
+
+        Raises:
+            NotFound: no such open task here.
+            Invalid: `unknown_code`, `missing_field`, `too_long`.
+
+        """
+        duties.answer(self._local, task, how, text, self._transport.now())
+
+    def told(self, report_id: ReportId | str, gateway: str, *, to: str, text: str, at: datetime | None = None) -> bytes:
+        """Record that something of an own report was told by word of mouth, to whom, when and what.
+
+        Raises:
+            NotFound: the report was not filed on this device.
+            Invalid: `unknown_code`, `missing_field`, `too_long`, `future_time`.
+
+        """
+        now, row = self._transport.now(), self._row(report_id)
+        when = now if at is None else int(at.timestamp())
+        said = bodies.Told(row.report_id, to, when, text)
+        with self._local.store.transaction():
+            record = telling.told(self._local, row, gateway, said, now)
+            if gateway in row.due and gateway not in dict(row.duties):
+                answers = tuple(sorted({**dict(row.duties), gateway: "oral"}.items()))
+                self._local.outbox.save(msgspec.structs.replace(row, duties=answers))
+        return record
+
+    # requests
+
+    def request(self, agency: str, text: str, *, code: str = "", report_id: ReportId | str | None = None) -> bytes:
+        """Ask an agency's supervisors for something, with the ground that is referred to; return the record's id.
+
+        Raises:
+            Invalid: `unknown_agency`, `missing_field`, `too_long`.
+
+        """
+        about = None if report_id is None else views.as_id(report_id)
+        return telling.request(self._local, agency, bodies.Asked(about, text), code, self._transport.now())
+
+    def requests(self) -> list[Request]:
+        """Return the requests that were made here or came for this person, newest first."""
+        return telling.requests(self._local, self._transport.now())
+
+    def answer_request(self, request: bytes, *, granted: bool, text: str, rule: str = "") -> None:
+        """Answer a request; what is granted is disclosed by itself, with `disclose`.
+
+        Raises:
+            NotFound: no such request to this agency.
+            Refused: `supervisor_only`.
+            Invalid: `missing_field`, `too_long`.
+
+        """
+        said = bodies.Answered(rule, text)
+        telling.answer(self._local, request, said, self._transport.now(), granted=granted)
+
+    # consents
+
+    def consent(self, report_id: ReportId | str, given: Given) -> bytes:
+        """Record a consent about an own report; return the record's id, which `disclose` takes.
+
+        Raises:
+            NotFound: the report was not filed on this device.
+            Invalid: `not_allowed` for `given_by`, `unknown_agency`, `unknown_code`, `out_of_range`, `missing_field`.
+
+        """
+        return consents.give(self._local, self._row(report_id), given, self._transport.now())
+
+    def limit_consent(self, consent: bytes, given: Given) -> None:
+        """Record that a consent covers less from now on.
+
+        Raises:
+            NotFound: no such consent here.
+            Invalid: as `consent`.
+
+        """
+        consents.limit(self._local, consent, given, self._transport.now())
+
+    def withdraw_consent(self, consent: bytes, reason: str) -> None:
+        """Record that a consent was taken back: whatever rests on it ends at once.
+
+        Raises:
+            NotFound: no such consent here.
+            Invalid: `missing_field`, `too_long`.
+
+        """
+        consents.withdraw(self._local, consent, reason, self._transport.now())
+
+    def consents(self) -> list[Consent]:
+        """Return the consents of the own agency that this device knows of, newest first."""
+        return consents.consents(self._local, self._transport.now())
+
+    # feedback, notes, shifts
+
+    def feedback(self, report_id: ReportId | str, code: str, tests: Mapping[str, bool]) -> None:
+        """Tell the reporter of a concern what became of it: `opened`, `not_opened` or `ongoing`.
+
+        Raises:
+            NotFound: no report of another agency here that names its author.
+            Refused: `not_allowed`.
+            Invalid: `unknown_code`, `missing_field` for a precondition.
+
+        """
+        telling.feedback(self._local, views.as_id(report_id), code, tests, self._transport.now())
+
+    def feedback_for(self, report_id: ReportId | str) -> list[str]:
+        """Return the codes that came back about an own report of concern, the oldest first."""
+        return telling.feedback_for(self._local, views.as_id(report_id))
+
+    def note(self, report_id: ReportId | str, wanted: Wanted) -> bytes:
+        """Release a statement in clear to readers without keys; return the record's id.
+
+        Raises:
+            NotFound: no such report of the own agency here.
+            Refused: `supervisor_only`.
+            Invalid: `missing_field`, `too_long`, `unknown_code`, `out_of_range`.
+
+        """
+        received = self._local.replica.get(self._local.trust.own_id, views.as_id(report_id))
+        if received is None:
+            raise NotFound("report_id")
+        head = received.heads()[0]
+        return releasing.note(self._local, head.digest, head.kind, wanted, self._transport.now())
+
+    def withdraw_note(self, note: bytes) -> None:
+        """Take a note back."""
+        releasing.withdraw(self._local, note, self._transport.now())
+
+    def notes(self) -> list[Note]:
+        """Return the notes that were released on this device, newest first."""
+        return releasing.notes(self._local, self._transport.now())
+
+    def begin_shift(self, scene: str, hours: int = 8) -> bytes:
+        """Say that this person is on shift at a scene for so many hours.
+
+        Raises:
+            Invalid: `unknown_scene`, `out_of_range`.
+
+        """
+        return releasing.begin_shift(self._local, scene, hours, self._transport.now())
+
+    def _row(self, report_id: ReportId | str) -> Row:
+        row = self._local.outbox.head(views.as_id(report_id))
+        if row is None:
+            raise NotFound("report_id")
+        return row

@@ -1,0 +1,128 @@
+"""What goes out beside reports: notes in clear for readers without keys, and who is on shift.
+
+Refuses: a note by anybody but a supervisor.
+Source: docs/protocol.md section 4; docs/secrecy-rules.md, "Who holds keys".
+
+> INVARIANT: a note is the only thing here that leaves in clear, and only by a supervisor's word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from sluss_client import clock
+from sluss_client.cases import book
+from sluss_client.errors import Invalid
+from sluss_client.local import Local
+from sluss_schemas import cases
+from sluss_schemas.codec import decode, encode
+from sluss_schemas.ids import COMPARTMENT_CODES, slot
+from sluss_schemas.records import CaseKind, NoteTerms, ShiftTerms
+
+_HOUR_S: Final = 3600
+_MAX_SHIFT_H: Final = 24
+_MAX_NOTE: Final = 4000
+Column = Literal["SUPX", "EXT", "PUB"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A note as its writer wants it; `compartments` are the parts of the report that it draws on."""
+
+    column: Column
+    text: str
+    until: int
+    compartments: Collection[str] = ("situation",)
+    partner: str = ""
+    lang: Literal["en", "sv"] = "sv"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A note that this device knows of."""
+
+    id: bytes
+    column: str
+    partner: str
+    text: str
+    until: int
+    state: cases.NoteState
+
+
+def note(local: Local, digest: bytes, kind: int, wanted: Wanted, now: int) -> bytes:
+    """Release a statement in clear that draws on a report of the own agency; return the record's id.
+
+    Where the pack lets only the reduced form go, the note is said to draw on that.
+
+    Raises:
+        Refused: `supervisor_only`.
+        Invalid: `missing_field`, `too_long`, `unknown_code`, `out_of_range`.
+
+    """
+    if not wanted.text.strip():
+        raise Invalid("missing_field", "text")
+    if len(wanted.text) > _MAX_NOTE:
+        raise Invalid("too_long", "text")
+    if wanted.until <= now:
+        raise Invalid("out_of_range", "until", "Give a time to come.")
+    unknown = set(wanted.compartments) - COMPARTMENT_CODES.keys()
+    if unknown or not wanted.compartments:
+        raise Invalid("unknown_code", "compartments")
+    pack, owner = local.trust.pack(now), local.trust.own.sector
+    slots = []
+    for name in wanted.compartments:
+        part = COMPARTMENT_CODES[name]
+        cell = pack.cells.get((kind, owner, part, wanted.column))
+        slots.append(slot(part, brief=cell is not None and cell.automatic == "R"))
+    terms = NoteTerms(wanted.column, wanted.partner, tuple(sorted(slots)), wanted.lang, wanted.text)
+    return book.file(local, CaseKind.NOTE, now=now, digest=digest, until=wanted.until, terms=encode(terms))
+
+
+def withdraw(local: Local, wanted: bytes, now: int) -> None:
+    """Take a note back; it is not shown any more."""
+    book.file(local, CaseKind.NOTE, now=now, code="withdrawn", follows=wanted, digest=_digest(local, wanted))
+
+
+def _digest(local: Local, wanted: bytes) -> bytes | None:
+    return next((one.case.digest for one in book.filed(local, CaseKind.NOTE) if one.case.record == wanted), None)
+
+
+def notes(local: Local, now: int) -> list[Note]:
+    """Return the notes that were released on this device, newest first."""
+    filed = book.filed(local, CaseKind.NOTE)
+    gone = {one.case.follows for one in filed if one.case.code == "withdrawn"}
+    found = []
+    for one in filed:
+        if one.case.follows is not None or one.case.until is None or one.state == "refused":
+            continue
+        terms = decode(NoteTerms, one.case.terms, "terms")
+        state = cases.note(withdrawn=one.case.record in gone, until=one.case.until, now=clock.latest(now))
+        found.append(
+            Note(
+                id=one.case.record,
+                column=terms.column,
+                partner=terms.partner,
+                text=terms.text,
+                until=one.case.until,
+                state=state,
+            )
+        )
+    return found[::-1]
+
+
+def begin_shift(local: Local, scene: str, hours: int, now: int) -> bytes:
+    """Say that this person is on shift at a scene for so many hours; return the record's id.
+
+    Raises:
+        Invalid: `unknown_scene`, `out_of_range`.
+
+    """
+    number = local.trust.scene_numbers(now).get(scene)
+    if number is None or not local.person.at_scene(number):
+        raise Invalid("unknown_scene", "scene")
+    if not 1 <= hours <= _MAX_SHIFT_H:
+        raise Invalid("out_of_range", "hours", "A shift lasts from 1 to 24 hours.")
+    terms = encode(ShiftTerms(number))
+    return book.file(local, CaseKind.SHIFT, now=now, until=now + hours * _HOUR_S, terms=terms)

@@ -1,0 +1,194 @@
+"""What was disclosed is taken back: the owner says so, the receivers' devices let go of it and say that they have.
+
+A recall reaches a device twice, as the end that the server writes and as the owner's own record; either is enough.
+Refuses: a recall of what another agency gave, whoever signs it.
+Source: docs/protocol.md section 4; docs/secrecy-rules.md B7 4, 12 and 28.
+
+> INVARIANT: a receiver's device lets go at the recall itself, also where the server withholds the end, and confirms it.
+> INVARIANT: a device that has not confirmed stays listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from sluss_client.cases import book as cases
+from sluss_client.disclosing import kept, records
+from sluss_client.disclosing.answers import Recall
+from sluss_client.disclosing.kept import State
+from sluss_client.errors import Invalid, NotFound, Refused
+from sluss_client.local import Local
+from sluss_client.syncing import sync_core
+from sluss_schemas import disclosure
+from sluss_schemas.agency import Device
+from sluss_schemas.codec import encode
+from sluss_schemas.ids import Kid
+from sluss_schemas.records import CaseKind
+
+CODES: Final = frozenset({"recalled", "corrected"})
+_CONFIRMED: Final = "case_confirmed"
+
+
+def recall(local: Local, grant_id: bytes, reason: str, code: str, now: int) -> bytes | None:
+    """Recall what this device decided, or what a supervisor was shown; return the record's id.
+
+    What has not left yet is withdrawn, and nobody has to be told.
+
+    Raises:
+        NotFound: no such decision here.
+        Refused: `not_a_decider` unless it is one's own decision or one is a supervisor.
+        Invalid: `missing_field`, `too_long`, `unknown_code`.
+
+    """
+    if code not in CODES:
+        raise Invalid("unknown_code", "code")
+    if not reason.strip():
+        raise Invalid("missing_field", "reason")
+    if len(reason) > records.MAX_TEXT:
+        raise Invalid("too_long", "reason")
+    one = kept.get(local, grant_id)
+    grant = grant_of(local, grant_id)
+    if one is not None and one.state in kept.OPEN:
+        kept.save(local, msgspec.structs.replace(one, state=State.WITHDRAWN, item=b""))
+        return None
+    if grant is None:
+        raise NotFound("grant")
+    if one is not None and one.state in {State.RECALLED, State.REFUSED, State.WITHDRAWN}:
+        raise Invalid("out_of_range", "grant", "It has ended already.")
+    if one is None and "supervisors" not in local.person.functions:
+        raise Refused("grant", code="not_a_decider")
+    receivers = [
+        (found.kem_kid, found.kem_key)
+        for _, found in records.holders(local, grant.receivers, now)
+        if not isinstance(found, Device) or found.revoked_at is None
+    ]
+    with local.store.transaction():
+        filed = cases.file(
+            local,
+            CaseKind.RECALL,
+            now=now,
+            code=code,
+            follows=grant_id,
+            to=[*_current(local, receivers, now), *records.own_supervisors(local)],
+            body=encode(records.Said(reason)),
+        )
+        if one is not None:
+            kept.save(local, msgspec.structs.replace(one, state=State.RECALLED, recall=filed))
+    return filed
+
+
+def grant_of(local: Local, grant_id: bytes) -> disclosure.Grant | None:
+    """Return a grant of the own agency that this device made, or that its person was shown as a supervisor."""
+    one = kept.get(local, grant_id)
+    if one is not None and one.draft is not None:
+        return one.draft.grant
+    for task in cases.received(local, CaseKind.TASK):
+        body = records.body_of(records.Decided, task.body)
+        if task.agency == local.trust.own_id and body is not None:
+            grant = disclosure.read_grant(body.grant)
+            if grant.grant_id == grant_id:
+                return grant
+    return None
+
+
+def _current(local: Local, receivers: Iterable[records.Addressee], now: int) -> list[records.Addressee]:
+    """Return receivers as they can be sealed to now: an audience by its epoch of now."""
+    found = []
+    for kid, public in receivers:
+        for chain in local.trust.agencies(now):
+            known = chain.by_kem_kid.get(kid)
+            if known is None:
+                continue
+            if isinstance(known, Device):
+                found.append((kid, public))
+            elif (epoch := chain.audiences[known.audience].recipient) is not None:
+                found.append((epoch.kem_kid, epoch.kem_key))
+            break
+    return found
+
+
+# on the receivers' devices
+
+
+def settle(local: Local, now: int) -> int:
+    """Let go of what recalls end, and confirm each once; return how many versions went."""
+    dropped = 0
+    for one in cases.received(local, CaseKind.RECALL):
+        if one.case.follows is None or one.agency == local.trust.own_id:
+            continue
+        changed = []
+        for received in local.replica.reports():
+            if received.agency == one.agency:
+                left = sync_core.recall(received, one.case.follows)
+                if left != received:
+                    changed.append(left)
+                    dropped += len(received.versions) - len(left.versions)
+        with local.store.transaction():
+            local.replica.save(changed)
+            _confirm(local, one, now)
+        if changed:
+            local.store.scrub()
+    return dropped
+
+
+def _confirm(local: Local, one: cases.Known, now: int) -> None:
+    if local.store.get(_CONFIRMED, one.agency + one.case.record) is not None:
+        return
+    owner = local.trust.agency(one.agency, now)
+    if owner is None:
+        return
+    device, supervisors = owner.devices.get(Kid(one.case.device)), owner.audience_for("supervisors")
+    to = [] if device is None or device.revoked_at is not None else [(device.kem_kid, device.kem_key)]
+    if supervisors is not None and (epoch := supervisors.recipient) is not None:
+        to.append((epoch.kem_kid, epoch.kem_key))
+    cases.file(local, CaseKind.CONFIRM, now=now, follows=one.case.record, to=to, body=encode(records.Said("")))
+    local.store.put(_CONFIRMED, one.agency + one.case.record, b"1")
+
+
+# on the owner's
+
+
+def recalls(local: Local, now: int) -> list[Recall]:
+    """Return the own agency's recalls that this device filed or was told of, with who has confirmed."""
+    own = local.trust.own_id
+    found = {one.case.record: one for one in cases.received(local, CaseKind.RECALL) if one.agency == own}
+    found |= {one.case.record: one for one in cases.filed(local, CaseKind.RECALL)}
+    confirmed = dict[bytes, dict[tuple[bytes, bytes], int]]()
+    for one in cases.received(local, CaseKind.CONFIRM):
+        confirmed.setdefault(one.case.follows or b"", {})[one.agency, one.case.device] = one.case.time
+    return [_as_told(local, one, confirmed.get(record, {}), now) for record, one in found.items()]
+
+
+def _as_told(local: Local, one: cases.Known, confirmed: dict[tuple[bytes, bytes], int], now: int) -> Recall:
+    said, missing = [], []
+    for agency, alias, device in _told(local, one, now):
+        at = confirmed.get((agency, device))
+        if at is None:
+            missing.append((alias, device))
+        else:
+            said.append((alias, device, at))
+    return Recall(
+        record=one.case.record,
+        grant_id=one.case.follows or b"",
+        code=one.case.code,
+        recalled_at=one.case.time,
+        confirmed=tuple(sorted(said)),
+        missing=tuple(sorted(missing)),
+    )
+
+
+def _told(local: Local, one: cases.Known, now: int) -> set[tuple[bytes, str, bytes]]:
+    """Return the devices that a recall was sealed to, of other agencies: agency, alias and key id."""
+    found = set[tuple[bytes, str, bytes]]()
+    for chain in local.trust.agencies(now):
+        for seal in one.case.seals:
+            known = chain.by_kem_kid.get(Kid(seal.kid))
+            if known is None or chain.agency == local.trust.own_id:
+                continue
+            kids = [known.kid] if isinstance(known, Device) else list(chain.audiences[known.audience].members)
+            for kid in kids:
+                found.add((chain.agency, f"{chain.slug}/{chain.persons[chain.devices[kid].person].alias}", kid))
+    return found

@@ -1,0 +1,124 @@
+"""What directories say about agreements: an agency's own part, and which ones all parties stand by.
+
+Each party has its part in its own chain; there is no place where an agreement stands as such.
+Refuses to take one party's word for another's: what is not the same in every party's chain opens nothing.
+Source: docs/protocol.md section 2.
+
+> INVARIANT: an agreement is in force exactly while every party's chain has the same terms, none has suspended or ended
+> its part, the parties pin each other, and the time is within the terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import TYPE_CHECKING, Final, Literal
+
+from sluss_schemas.agency import Agreement
+from sluss_schemas.ids import AgencyId, Kid
+from sluss_schemas.problems import Invalid
+from sluss_schemas.signing import verify
+from sluss_schemas.terms import (
+    AgreementEnd,
+    AgreementSigned,
+    Terms,
+    check_terms,
+    read_terms,
+    terms_message,
+)
+
+if TYPE_CHECKING:
+    from sluss_schemas.replay import Directory
+
+State = Literal["draft", "signed", "in_force", "suspended", "terminated", "expired", "refused_below_floor"]
+"""How an agreement is, as people are told; what has not begun, or is not signed by every party, is `signed`."""
+_FOLLOWS: Final = {"suspended": ("signed",), "resumed": ("suspended",), "terminated": ("signed", "suspended")}
+
+
+# replaying
+
+
+def sign(directory: Directory, body: AgreementSigned, time: int, at: str) -> None:
+    """Take an agency's part in an agreement into its directory.
+
+    Raises:
+        Invalid: `malformed`, `not_canonical`, `directory_refused` or `bad_signature`.
+
+    """
+    terms, head = read_terms(body.terms, at), directory.devices.get(Kid(body.head))
+    check_terms(terms, directory.agency, time, at)
+    if terms.agreement in directory.agreements:
+        raise Invalid("directory_refused", at, "The agreement is in the directory already.")
+    supervises = head is not None and "supervisors" in directory.persons[head.person].functions
+    if head is None or not supervises or not directory.device_active(head.kid, time):
+        raise Invalid("directory_refused", at, "An agreement is signed by a supervisor of the agency.")
+    verify(head.sign_key, body.signature, terms_message(body.terms), at)
+    directory.agreements[terms.agreement] = Agreement(terms, body.terms, head.kid)
+
+
+def end(directory: Directory, body: AgreementEnd, _time: int, at: str) -> None:
+    """Suspend, end or resume an agency's part in an agreement.
+
+    Raises:
+        Invalid: `directory_refused`.
+
+    """
+    known = directory.agreements.get(body.agreement)
+    if known is None or known.state not in _FOLLOWS[body.state]:
+        raise Invalid("directory_refused", at, "There is no such agreement, or it is in another state.")
+    directory.agreements[body.agreement] = replace(known, state="signed" if body.state == "resumed" else body.state)
+
+
+# what stands
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An agreement that every party stands by, from `begins` until, not including, `ends`."""
+
+    terms: Terms
+    begins: int
+    ends: int
+
+    def in_force(self, at: int, latest: int = 0) -> bool:
+        """Tell whether it is in force; it ends by the later of two clocks where there are two."""
+        return self.begins <= at and max(at, latest) < self.ends
+
+    def covers(self, scene: int) -> bool:
+        """Tell whether it is about reports of this scene; `NO_SCENE` where nobody knows it."""
+        return self.terms.scenes is None or scene in self.terms.scenes
+
+
+def standing(chains: Mapping[AgencyId, Directory] | Mapping[bytes, Directory]) -> tuple[Standing, ...]:
+    """Return the agreements that every party stands by, by these directories, whether they have begun or are over."""
+    known = {bytes(agency): chain for agency, chain in chains.items()}
+    # Each is looked at once, in the chain of its first party.
+    first = [
+        agreement
+        for agency, chain in sorted(known.items())
+        for agreement in chain.agreements.values()
+        if agreement.terms.parties[0] == agency
+    ]
+    return tuple(
+        Standing(agreement.terms, agreement.terms.not_before, ends)
+        for agreement in first
+        if (ends := _stands(agreement, known)) is not None
+    )
+
+
+def _stands(agreement: Agreement, known: Mapping[bytes, Directory]) -> int | None:
+    """Return when an agreement ends by its terms and the parties' pins, or None where a party does not stand by it."""
+    terms = agreement.terms
+    if any(party not in known for party in terms.parties):
+        return None
+    parts = [known[party].agreements.get(terms.agreement) for party in terms.parties]
+    if any(part is None or part.data != agreement.data or part.state != "signed" for part in parts):
+        return None
+    ends = [terms.not_after]
+    for one, other in permutations(terms.parties, 2):
+        peer = known[one].peers.get(AgencyId(other))
+        if peer is None or peer.root != known[other].root_fingerprint:
+            return None
+        ends += [] if peer.until is None else [peer.until]
+    return min(ends)

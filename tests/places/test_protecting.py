@@ -1,0 +1,114 @@
+"""Health says where its protected places are; what lies in one is closed to others, and two people open it again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sluss_client import Device, Invalid, NotFound, Refused, forms, places
+from sluss_client.testing import Town
+from sluss_schemas.ids import ReportId
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SQUARE = "central-square"
+COURT = ((59_332_000, 18_064_000), (59_333_000, 18_064_000), (59_333_000, 18_066_000), (59_332_000, 18_066_000))
+INSIDE = (59_332_500, 18_065_000)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town() -> AsyncIterator[Town]:
+    """All five agencies on a real server."""
+    async with Town() as built:
+        yield built
+
+
+def litter(town: Town, where: tuple[int, int] = INSIDE) -> forms.LitterNeedles:
+    place = forms.Place(name="the yard", lat=where[0], lon=where[1])
+    return forms.LitterNeedles(scene=SQUARE, observed_at=town.clock.now(), needles=3, place=place)
+
+
+async def sync(*devices: Device) -> None:
+    for device in devices:
+        await device.sync()
+
+
+def has(device: Device, report_id: ReportId) -> bool:
+    try:
+        device.get(report_id)
+    except NotFound:
+        return False
+    return True
+
+
+async def test_only_health_s_supervisors_say_which_places_are_protected(town: Town) -> None:
+    nurse, boss = await town.device("health"), await town.device("municipality", "supervisors")
+    for device, code in ((nurse, "supervisor_only"), (boss, "not_allowed")):
+        with pytest.raises(Refused) as refused:
+            device.protect("court", COURT)
+        assert refused.value.code == code
+    matron = await town.device("health", "supervisors")
+    with pytest.raises(Invalid):
+        matron.protect("court", COURT[:2])
+    assert places.protected_places(matron.local, matron.now()) == []
+
+
+async def test_a_list_closes_what_lay_there_before_and_two_people_open_it_again(town: Town) -> None:
+    cleaner, cleaners_boss = await town.device("municipality"), await town.device("municipality", "supervisors")
+    worker, officer, guard = [await town.device(one) for one in ("social_services", "police", "security")]
+    matron = await town.device("health", "supervisors")
+    filed, elsewhere = cleaner.file(litter(town)), cleaner.file(litter(town, (59_340_000, 18_065_000)))
+    await sync(cleaner, worker, officer, guard)
+    assert has(worker, filed.id)
+    assert has(officer, filed.id)
+
+    matron.protect("court", COURT, 20, known_as=["the courtyard"])
+    await sync(matron, cleaner, worker, officer, guard, cleaners_boss)
+    assert [len(places.protected_places(one.local, one.now())) for one in (cleaner, worker, officer, guard)] == [
+        1,
+        1,
+        0,
+        0,
+    ]
+    assert [has(one, filed.id) for one in (cleaner, worker, officer, guard)] == [True, False, False, False]
+    assert [has(one, elsewhere.id) for one in (worker, officer)] == [True, True]
+    again = cleaner.file(litter(town))
+    assert again.hold == "protected"
+
+    # It is corrected: the needles lay in the street after all. That alone opens nothing.
+    await cleaner.amend(filed.id, place=forms.Place(name="the street"))
+    await sync(cleaner, worker, cleaners_boss)
+    assert not has(worker, filed.id)
+    with pytest.raises(Refused):
+        cleaner.unprotect(filed.id)
+    with pytest.raises(NotFound):
+        cleaners_boss.unprotect(elsewhere.id)
+    record = cleaners_boss.unprotect(filed.id)
+    with pytest.raises(Refused):
+        cleaners_boss.confirm_unprotected(record)
+    await sync(cleaners_boss, matron)
+    assert matron.to_confirm() == [record]
+    matron.confirm_unprotected(record)
+    await sync(matron, cleaners_boss, cleaner)
+    assert matron.to_confirm() == []
+    assert [row.state for row in cleaner.waiting()] == []
+
+
+async def test_a_mobile_place_ends_and_the_public_list_reaches_police_and_guards(town: Town) -> None:
+    matron, cleaner = await town.device("health", "supervisors"), await town.device("municipality")
+    guard, officer = await town.device("security"), await town.device("police")
+    there = (59_350_000, 18_065_000)
+    around = tuple((lat, lon) for lat in (there[0] - 500, there[0] + 500) for lon in (there[1] - 900, there[1] + 900))
+    corners = (around[0], around[1], around[3], around[2])
+    matron.protect("van", corners, until=matron.now() + 3600)
+    matron.list_public_places({SQUARE: ["the kiosk"]})
+    await sync(matron, cleaner, guard, officer)
+    assert cleaner.file(litter(town, there)).hold == "protected"
+    matron.protect("van", corners, until=matron.now() - 1)
+    await sync(matron, cleaner)
+    assert cleaner.file(litter(town, there)).hold == ""
+    for device in (guard, officer):
+        assert places.public_places(device.local, SQUARE, device.now()) == frozenset({"the kiosk"})
+        assert places.public_places(device.local, "station-park", device.now()) is None
