@@ -46,7 +46,7 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
     ("sluss_client.agency.drafting", "ground"): "examples of how a draft names a kind",
     ("sluss_client.testing.town", "sector"): "a test town's own story: who founds it with which functions",
     ("sluss_client.disclosing.answers", "ground"): "an example of a ground's code",
-    ("sluss_client.device", "ground"): "an example of an answer to a duty",
+    ("sluss_client.writing", "ground"): "an example of an answer to a duty",
     ("sluss_client.cli.filing", "ground"): "an example of an answer to a duty, in a command's help",
 }
 

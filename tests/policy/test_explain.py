@@ -99,7 +99,8 @@ def test_what_a_grant_opened_names_the_ground_its_statute_and_its_end() -> None:
     assert "There is a duty to tell: guard informs police." in before.sentences[0]
     assert (after.form, after.ground, after.ends) == ("full", "duty", END)
     assert after.sentences[0] == (
-        "The police may read who it is about in full, because the duty was answered: guard informs police (LOV 14 §; LOV 13 §)."
+        "The police may read who it is about in full, because the duty was answered: "
+        "guard informs police (LOV 14 §; LOV 13 §)."
     )
     assert after.sentences[-1] == "It ends 2026-02-03 22:00 at the latest."
     assert [(link.code, link.law) for link in after.chain] == [("L14", ("LOV 14 §", "LOV 13 §"))]
@@ -129,7 +130,7 @@ def test_every_part_of_every_report_can_be_told_to_everybody(
     key: tuple[int, Sector, Compartment, Column], slots: int, lang: Language
 ) -> None:
     kind, owner, compartment, column = key
-    sector: Sector = column if column in SECTORS else owner  # type: ignore[assignment]  # one of the sectors
+    sector: Sector = column if column in SECTORS else owner
     function: Function = "supervisors" if column in {"SUP", "SUPX"} else "field"
     receiver = Receiver(sector, function, own=sector == owner)
     ways = [Way(code, slots) for code in shipped().gateways]

@@ -66,11 +66,13 @@ class Raw:
         headers = tuple(sorted((k.lower(), v) for k, v in response.headers.items() if k.lower() not in CHANGING))
         return Answer(path, response.status_code, headers, response.content)
 
-    async def push(self, items: list[bytes]) -> wire.PushAnswer:
-        """Push sealed items as they are."""
-        return await self._transport.post(
-            "/v1/push", wire.Push(tuple(msgspec.Raw(item) for item in items)), wire.PushAnswer
+    async def push(self, items: list[bytes], records: list[bytes] | None = None) -> wire.PushAnswer:
+        """Push sealed items and signed records as they are."""
+        push = wire.Push(
+            tuple(msgspec.Raw(item) for item in items),
+            records=tuple(msgspec.Raw(record) for record in records or ()),
         )
+        return await self._transport.post("/v1/push", push, wire.PushAnswer)
 
     async def pull(self, limit: int = wire.MAX_PAGE_ENTRIES, cursor: tuple[wire.Position, ...] = ()) -> list[Answer]:
         """Return the pages of a pull, from a cursor to the end."""

@@ -104,6 +104,7 @@ async def _compare(
         filers[agency] = await _moved(town, filers[agency], second.url)
     police, guard = filers["police"], filers["security"]
     at: dict[str, tuple[wire.Position, ...]] = {}
+    copied: set[bytes] = set()
     for number in range(ROUNDS):
         found.extra += await _file_hidden(town, filers, found.hidden, number)
         items = await _file_shared(town, [police, guard], number)
@@ -112,6 +113,12 @@ async def _compare(
             async with asking(device, second.url) as raw:
                 answer = await raw.push([item])
                 assert [one.outcome for one in answer.items] == [wire.OutcomeCode.CREATED]
+        for device in (police, guard):
+            given = [record for record in _records(device) if record not in copied]
+            copied.update(given)
+            async with asking(device, second.url) as raw:
+                answer = await raw.push([], given)
+                assert {one.outcome for one in answer.records} <= {wire.OutcomeCode.CREATED}
         # Incremental, as a device that syncs now and then asks; both servers are given the same cursor.
         await _ask(town.url, watchers, found.quiet.pages, at)
         await _ask(second.url, watchers, found.busy.pages, at)
@@ -183,6 +190,13 @@ async def _file_shared(town: Town, devices: Sequence[Device], number: int) -> li
         rows = [device.local.outbox.head(report.id) for report in filed]
         found += [(device, device.local.outbox.item(row)) for row in rows if row is not None]
     return found
+
+
+def _records(device: Device) -> list[bytes]:
+    """Return the case records that a device has sent, as it signed them and in their order: tasks that wait."""
+    sent = [msgspec.msgpack.decode(data, type=list[object]) for _, data in device.local.store.items("sent")]
+    ordered = sorted((one[4], one[1]) for one in sent if one[0] == "records")  # type: ignore[type-var]
+    return [data for _, data in ordered if isinstance(data, bytes)]
 
 
 async def _ask(

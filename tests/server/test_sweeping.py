@@ -16,13 +16,15 @@ from sluss_schemas.ids import Digest, slots_of
 from sluss_schemas.policy.cells import Cell
 from sluss_schemas.policy.model import CellKey, Pack
 from sluss_schemas.records import CaseKind
+from sluss_schemas.terms import AgreementEnd, AgreementSigned, Terms, TermsCell, read_terms, terms_bytes, terms_message
 from sluss_server.services import Services
 from sluss_server.storage import tables
 
 from tests.server.cases import CREATED, DAY, HOUR, case, feeds, gained, send
 from tests.server.granting import Ready, Use, begin_shift, ready, use_of
+from tests.server.sealer import SealedReport
 from tests.server.test_ending import leaves
-from tests.server.town import INSTANCE, NOW, PACK, Town, amended, slots
+from tests.server.town import INSTANCE, NOW, PACK, Town, amended, bits, slots
 
 
 class TestRelease:
@@ -134,6 +136,16 @@ class TestShift:
 
         assert await gained(town, before) == {device.kid: [("drop", name), ("put", one.report.digest)]}
         assert [entry for entry in await town.entries(device) if entry.put is not None and entry.put.grant is not None]
+
+    async def test_is_not_waited_for_where_nothing_is_about_a_person(self, town: Town) -> None:
+        one, _ = await self.warned(town)
+        before = await feeds(town)
+        calm = one.bits & ~bits("SUB", "SUB.brief", "SAF", "SAF.brief")
+        grant = one.grant(town.clock.now, receivers={one.key(): calm}, not_after=NOW + 3 * DAY)
+
+        assert await one.answer(grant) == CREATED
+
+        assert await gained(town, before) == {one.receivers[0].kid: [("put", one.report.digest)]}
 
     async def test_elsewhere_or_of_another_device_brings_nothing(self, town: Town) -> None:
         one, _ = await self.warned(town)
@@ -261,3 +273,53 @@ class TestAnotherPack:
         await town.services.sweeping.once()
 
         assert await gained(town, before) == {}
+
+
+class TestAgreement:
+    """The police open the situation and place of their activity log to social services, in brief."""
+
+    async def agreed(self, town: Town, until: int) -> tuple[SealedReport, bytes]:
+        """A report that went to social services by an agreement, and the agreement's id."""
+        police, social = town.agencies["police"], town.agencies["social_services"]
+        cells = tuple(TermsCell(13, police.id, part, social.id, "R") for part in ("PLC", "SIT"))
+        parties = tuple(sorted((police.id, social.id)))
+        terms = terms_bytes(Terms(os.urandom(16), parties, cells, None, "To know.", "S", NOW, until))
+        for own, other in ((police, social), (social, police)):
+            head = own.devices[2]
+            pin = d.Peer(other.id, other.directory.root_fingerprint, "", None)
+            part = AgreementSigned(terms, head.kid, head.sign.sign(terms_message(terms)))
+            await town.append(own, [own.entry(pin), own.entry(part)])
+        readers = town.readers(police, 13) | {social.key(): bits("SIT.brief", "PLC.brief")}
+        report = town.report("police", 13, readers=readers)
+        assert await town.outcomes(town.field("police"), report) == [CREATED]
+        assert slots((await town.puts(town.field("social_services")))[report.digest]) == {1, 3}
+        await town.services.sweeping.once()
+        return report, read_terms(terms).agreement
+
+    async def test_that_is_over_takes_back_what_it_gave(self, town: Town) -> None:
+        report, _ = await self.agreed(town, NOW + HOUR)
+        before = await feeds(town)
+
+        town.clock.now = NOW + HOUR - 1
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {}
+
+        town.clock.now = NOW + HOUR
+        for _ in range(2):
+            await town.services.sweeping.once()
+            field = town.agencies["social_services"].devices[:2]
+            assert await gained(town, before) == {device.kid: [("drop", report.digest)] for device in field}
+
+    async def test_that_is_suspended_withholds_until_it_is_resumed_or_ended(self, town: Town) -> None:
+        report, name = await self.agreed(town, NOW + DAY)
+        social, before = town.agencies["social_services"], await feeds(town)
+
+        for state, given in (("suspended", False), ("resumed", True)):
+            await town.append(social, [social.entry(AgreementEnd(name, state))])  # type: ignore[arg-type]  # literals
+            await town.services.sweeping.once()
+            assert await gained(town, before) == {}
+            assert (report.digest in await town.puts(town.field("social_services"))) is given
+
+        await town.append(social, [social.entry(AgreementEnd(name, "terminated"))])
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {device.kid: [("drop", report.digest)] for device in social.devices[:2]}

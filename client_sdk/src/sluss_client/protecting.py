@@ -150,6 +150,32 @@ def _check(local: Local, row: Row, now: int) -> bool:
     return True
 
 
+def say(local: Local, report_id: ReportId, now: int) -> bytes:
+    """Say that a report of the own agency lies in a protected place, as somebody who was there and has no list.
+
+    Raises:
+        NotFound: no such report of the own agency here, or none that the server has.
+
+    """
+    received = local.replica.get(local.trust.own_id, report_id)
+    if received is None:
+        raise NotFound("report_id")
+    head = received.heads()[0]
+    about, to = encode(About(report_id, head.version)), _both_supervisors(local, now)
+    return book.file(
+        local, CaseKind.RECLASSIFY, now=now, code=protected.PROTECTED, digest=head.digest, to=to, body=about
+    )
+
+
+def closed(local: Local, report_id: ReportId) -> bool:
+    """Tell whether it was said on this device, or told it, that a report lies in a protected place, and still holds."""
+    found = False
+    for one in book.everything(local, CaseKind.RECLASSIFY):
+        if _about(one) == report_id and (one.case.code == protected.PROTECTED or one.case.follows is not None):
+            found = one.case.code == protected.PROTECTED
+    return found
+
+
 def _about(one: book.Known) -> bytes | None:
     try:
         return decode(About, one.body, "record").report_id if one.body else None

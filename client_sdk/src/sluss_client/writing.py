@@ -26,7 +26,7 @@ from sluss_schemas.forms import namecheck
 from sluss_schemas.ids import ReportId
 from sluss_schemas.policy.explain import Told
 from sluss_schemas.policy.readers import Language
-from sluss_schemas.protected import ProtectedPlace
+from sluss_schemas.protected import PROTECTED, ProtectedPlace
 
 
 class Filing(Opened):
@@ -96,6 +96,8 @@ class Filing(Opened):
             if name not in form.__struct_fields__:
                 raise Invalid("unknown_field", name)
         changed = msgspec.structs.replace(form, **changes)
+        if protecting.closed(self._local, wanted):
+            kept = replace(kept, hold=PROTECTED)
         version = saving.next_version(self._local, wanted)
         wish = replace(kept, duties=duties or {}, confirm_text=confirm_text, source=source)
         with self._local.store.transaction():
@@ -221,6 +223,17 @@ class Filing(Opened):
 
         """
         return protecting.list_public(self._local, scenes, self._transport.now())
+
+    def lies_protected(self, report_id: ReportId | str) -> bytes:
+        """Say that a report of the own agency lies in a protected place: others lose it; sent at the next sync.
+
+        For those whose devices have no list of such places: what is amended afterwards stays in the agency as well.
+
+        Raises:
+            NotFound: no such report of the own agency here, or none that the server has.
+
+        """
+        return protecting.say(self._local, views.as_id(report_id), self._transport.now())
 
     def unprotect(self, report_id: ReportId | str) -> bytes:
         """Say that a report lies in no protected place after all; a supervisor of health has to confirm it.

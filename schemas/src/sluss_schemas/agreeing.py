@@ -10,7 +10,7 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import TYPE_CHECKING, Final, Literal
@@ -90,8 +90,13 @@ class Standing:
         return self.terms.scenes is None or scene in self.terms.scenes
 
 
-def standing(chains: Mapping[AgencyId, Directory] | Mapping[bytes, Directory]) -> tuple[Standing, ...]:
-    """Return the agreements that every party stands by, by these directories, whether they have begun or are over."""
+def standing(
+    chains: Mapping[AgencyId, Directory] | Mapping[bytes, Directory], *, suspended: bool = False
+) -> tuple[Standing, ...]:
+    """Return the agreements that every party stands by, by these directories, whether they have begun or are over.
+
+    With `suspended` also those whose part a party has suspended: they open nothing and may be resumed.
+    """
     known = {bytes(agency): chain for agency, chain in chains.items()}
     # Each is looked at once, in the chain of its first party.
     first = [
@@ -103,17 +108,17 @@ def standing(chains: Mapping[AgencyId, Directory] | Mapping[bytes, Directory]) -
     return tuple(
         Standing(agreement.terms, agreement.terms.not_before, ends)
         for agreement in first
-        if (ends := _stands(agreement, known)) is not None
+        if (ends := _stands(agreement, known, ("signed", "suspended") if suspended else ("signed",))) is not None
     )
 
 
-def _stands(agreement: Agreement, known: Mapping[bytes, Directory]) -> int | None:
+def _stands(agreement: Agreement, known: Mapping[bytes, Directory], states: Collection[str]) -> int | None:
     """Return when an agreement ends by its terms and the parties' pins, or None where a party does not stand by it."""
     terms = agreement.terms
     if any(party not in known for party in terms.parties):
         return None
     parts = [known[party].agreements.get(terms.agreement) for party in terms.parties]
-    if any(part is None or part.data != agreement.data or part.state != "signed" for part in parts):
+    if any(part is None or part.data != agreement.data or part.state not in states for part in parts):
         return None
     ends = [terms.not_after]
     for one, other in permutations(terms.parties, 2):

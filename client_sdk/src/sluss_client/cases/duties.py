@@ -16,6 +16,7 @@ from typing import Final
 
 from sluss_client import clock
 from sluss_client.cases import bodies, book
+from sluss_client.disclosing.records import Decided, body_of
 from sluss_client.errors import NotFound
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
@@ -141,7 +142,7 @@ def tasks(local: Local, pack: Pack, now: int) -> list[Task]:
         case, gateway = one.case, pack.gateways.get(one.case.code)
         if one.agency != local.trust.own_id or case.digest is None or case.until is None:
             continue
-        about = bodies.read(bodies.About, one.body)
+        about = bodies.read(bodies.About, one.body) or body_of(Decided, one.body)
         found.append(
             Task(
                 id=case.record,

@@ -69,6 +69,8 @@ def _answered(local: Local, name: bytes, data: bytes, outcome: wire.Outcome, ans
         return False
     reason = outcome.reason if outcome.reason in CATALOGUE else str(outcome.outcome)
     book.answered(local, name, "refused", reason, outcome.field or "")
+    # It is listed nowhere as what it was meant to be, so that it has to be said.
+    local.alarm(reason, outcome.digest)
     return False
 
 

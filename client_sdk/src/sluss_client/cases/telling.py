@@ -104,7 +104,10 @@ def requests(local: Local, now: int) -> list[Request]:
     found = []
     for one in book.everything(local, CaseKind.REQUEST):
         asked, given = bodies.read(bodies.Asked, one.body), answers.get(one.case.record, [])
-        said = bodies.read(bodies.Answered, given[-1].body) if given else None
+        state = cases.request(each.case.code for each in given)
+        # Of two answers that contradict each other the words are those of the one that holds.
+        held = [each for each in given if each.case.code == state]
+        said = bodies.read(bodies.Answered, held[-1].body) if held else None
         found.append(
             Request(
                 id=one.case.record,
@@ -114,7 +117,7 @@ def requests(local: Local, now: int) -> list[Request]:
                 report_id=None if asked is None or asked.report_id is None else ReportId(asked.report_id),
                 text="" if asked is None else asked.text,
                 since=one.case.time,
-                state=cases.request(each.case.code for each in given),
+                state=state,
                 rule="" if said is None else said.rule,
                 answer="" if said is None else said.text,
             )

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from sluss_client.cases import book as cases
+from sluss_client.cases import consents
 from sluss_client.disclosing import kept, records
 from sluss_client.disclosing.answers import Recall
 from sluss_client.disclosing.kept import State
@@ -60,24 +61,42 @@ def recall(local: Local, grant_id: bytes, reason: str, code: str, now: int) -> b
         raise Invalid("out_of_range", "grant", "It has ended already.")
     if one is None and "supervisors" not in local.person.functions:
         raise Refused("grant", code="not_a_decider")
+    with local.store.transaction():
+        filed = _file(local, grant, code, reason, now)
+        if one is not None:
+            kept.save(local, msgspec.structs.replace(one, state=State.RECALLED, recall=filed))
+    return filed
+
+
+def taken_back(local: Local, now: int) -> None:
+    """Recall what this device disclosed on consents that were taken back since, whoever wrote down that they were.
+
+    The server has ended it by then; the recall is for the receivers' devices to confirm that they let go of it.
+    """
+    over = {one.id for one in consents.consents(local, now) if one.state in {"withdrawn", "invalid"}}
+    for one in kept.all_of(local):
+        if one.consent in over and one.state is State.RELEASED and one.draft is not None:
+            with local.store.transaction():
+                filed = _file(local, one.draft.grant, "withdrawn", "", now)
+                kept.save(local, msgspec.structs.replace(one, state=State.LAPSED, recall=filed))
+
+
+def _file(local: Local, grant: disclosure.Grant, code: str, reason: str, now: int) -> bytes:
+    """File a recall, to those who received and to the own supervisors; return the record's id."""
     receivers = [
         (found.kem_kid, found.kem_key)
         for _, found in records.holders(local, grant.receivers, now)
         if not isinstance(found, Device) or found.revoked_at is None
     ]
-    with local.store.transaction():
-        filed = cases.file(
-            local,
-            CaseKind.RECALL,
-            now=now,
-            code=code,
-            follows=grant_id,
-            to=[*_current(local, receivers, now), *records.own_supervisors(local)],
-            body=encode(records.Said(reason)),
-        )
-        if one is not None:
-            kept.save(local, msgspec.structs.replace(one, state=State.RECALLED, recall=filed))
-    return filed
+    return cases.file(
+        local,
+        CaseKind.RECALL,
+        now=now,
+        code=code,
+        follows=grant.grant_id,
+        to=[*_current(local, receivers, now), *records.own_supervisors(local)],
+        body=encode(records.Said(reason)),
+    )
 
 
 def grant_of(local: Local, grant_id: bytes) -> disclosure.Grant | None:

@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from sluss_client import crypto
-from sluss_client.disclosing import ages, deciding, excerpts, kept, making, material, offering
+from sluss_client.disclosing import ages, deciding, excerpts, kept, making, material, offering, records
 from sluss_client.disclosing.kept import Decision, State
 from sluss_client.disclosing.material import Material
 from sluss_client.errors import Invalid, NotFound, Refused
@@ -53,8 +53,8 @@ def seal_waiting(local: Local, now: int) -> None:
 def _seal(local: Local, one: Decision, moment: Moment) -> None:
     pack, now = moment.pack, moment.now
     found = material.of_version(local, ReportId(one.report_id), one.version, pack, now, one.digest)
-    if not found.digest:
-        # Its report has yet to reach the server.
+    if not found.digest or (one.reasons and not records.own_supervisors(local)):
+        # Its report has yet to reach the server, or there is nobody to whom the reasons can be sealed.
         return
     gateway = pack.gateways.get(one.gateway)
     if one.gateway != disclosure.BASE_RELEASE and gateway is None:

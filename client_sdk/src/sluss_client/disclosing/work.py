@@ -22,6 +22,7 @@ async def push(local: Local, transport: Transport) -> None:
     """Seal what was decided with the directories of now, and send records and grants in their order."""
     now = transport.now()
     recalling.settle(local, now)
+    recalling.taken_back(local, now)
     proposing.take_answers(local, now)
     sealing.seal_waiting(local, now)
     proposing.propose(local, now)

@@ -194,7 +194,7 @@ def take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> bo
     with local.store.transaction():
         for feed in answer.closed:
             tally.dropped += purge.close(feed)
-            book.close(local, feed)
+            purge.happened = book.close(local, feed) or purge.happened
             local.forget_feed(feed)
         for page in answer.pages:
             generation = begun.get(page.position.feed)
@@ -221,29 +221,37 @@ def _take_page(taking: _Taking, page: wire.FeedPage, purge: _Purge, *, again: bo
     # A `drop` in the past is of no use: the `put` that it ended is delivered as a `skip`.
     for entry in page.past:
         closed_before = taking.closed_before if again else None
-        _take_put(taking, notes.KeptOut(feed, generation, entry.seq, entry.digest, closed_before=closed_before), entry)
-        if entry.op is wire.Op.RECORD:
-            _take_record(taking, entry, feed)
+        _take(taking, notes.KeptOut(feed, generation, entry.seq, entry.digest, closed_before=closed_before), entry)
     known_to = notes.known_to(local, feed)
     for entry in page.entries:
         new = entry.seq > known_to
         place = notes.KeptOut(feed, generation, entry.seq, entry.digest, "", 0, new, taking.closed_before)
-        _take_put(taking, place, entry)
+        _take(taking, place, entry)
         if entry.op is wire.Op.DROP:
             taking.tally.dropped += purge.drop(feed, entry.digest)
         elif entry.op is wire.Op.ERASE:
             taking.tally.dropped += purge.erase(entry.digest)
-        elif entry.op is wire.Op.RECORD:
-            _take_record(taking, entry, feed)
 
 
-def _take_record(taking: _Taking, entry: wire.Entry, feed: bytes) -> None:
-    """Take in a case record; one that does not hold together is kept out with an alarm."""
+def _take(taking: _Taking, place: notes.KeptOut, entry: wire.Entry) -> bool:
+    """Take in what one entry brings, if it brings anything; tell whether it was as it should be."""
+    if entry.op is wire.Op.RECORD:
+        return _take_record(taking, place, entry)
+    return _take_put(taking, place, entry)
+
+
+def _take_record(taking: _Taking, place: notes.KeptOut, entry: wire.Entry) -> bool:
+    """Take in a case record; one that does not hold together is kept out with an alarm, and asked for again."""
+    local = taking.local
     try:
-        book.take(taking.local, entry.record, entry.digest, feed, taking.now)
+        book.take(local, entry.record, entry.digest, place.feed, taking.now)
     except reading.Alarm as alarm:
+        notes.keep_out(local, msgspec.structs.replace(place, code=alarm.code))
         taking.tally.alarms += 1
-        taking.local.alarm(alarm.code, entry.digest)
+        return False
+    if entry.digest in taking.alarmed:
+        local.calm(entry.digest)
+    return True
 
 
 def _closed_before(local: Local, now: int) -> int | None:
@@ -266,7 +274,7 @@ def _take_again(local: Local, answer: wire.PullAnswer, wanted: notes.KeptOut, no
     with local.store.transaction():
         if entry is None:
             notes.keep_out(local, wanted)
-        elif _take_put(taking, wanted, entry):
+        elif _take(taking, wanted, entry):
             notes.let_in(local, wanted)
         local.replica.save(list(taking.touched.values()))
 

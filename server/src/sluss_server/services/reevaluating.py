@@ -2,6 +2,7 @@
 
 Delivery decides again by itself; this takes back what devices have already. What is open no longer is dropped, and what
 is open in part is dropped and put again with less.
+What a suspended agreement gave is withheld and not taken back, because the agreement may be resumed.
 Refuses to take anything back for what is only missing here: without a pack or a known receiver nothing is delivered,
 and nothing is dropped either.
 Source: docs/secrecy-rules.md B6, B7 6 and 8.
@@ -16,10 +17,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_schemas.agreeing import Standing, standing
 from sluss_schemas.codec import encode
 from sluss_schemas.disclosure import ended
+from sluss_schemas.policy import agreements
+from sluss_schemas.policy.answers import Receiver
 from sluss_server.services import ending
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
@@ -40,6 +45,14 @@ class _Round:
 
     state: object = None
     at: tuple[bytes, int] | None = None
+    agreements: tuple[Standing, ...] = ()
+    heads: object = None
+
+    def know(self, view: View) -> None:
+        """Take in the agreements as the directories have them now."""
+        if self.heads != view.state:
+            # One that is suspended may be resumed, and what it gave is withheld meanwhile; its end takes that back.
+            self.agreements, self.heads = standing(view.directories, suspended=True), view.state
 
 
 @dataclass(slots=True)
@@ -51,7 +64,9 @@ class Reevaluating:
 
     async def once(self, view: View, now: int) -> set[bytes]:
         """Go on where the last look ended; return the feeds that lost something."""
-        found, state = self.rounds.setdefault(view.partnership, _Round()), self._state(view, now)
+        found = self.rounds.setdefault(view.partnership, _Round())
+        found.know(view)
+        state = self._state(view, found.agreements, now)
         if found.state != state:
             found.state, found.at = state, _START
         touched = set[bytes]()
@@ -71,16 +86,16 @@ class Reevaluating:
             found.at = (rows[-1].feed, rows[-1].seq) if len(rows) == _BATCH else None
         return touched
 
-    def _state(self, view: View, now: int) -> object:
-        """Return what decides what is open: each agency's pack in force, and the agreements in force."""
+    def _state(self, view: View, known: Sequence[Standing], now: int) -> object:
+        """Return what decides what is open: each agency's pack in force, and the agreements that are not over."""
         packs = [(agency, self.core.rules.now(one.packs, now)) for agency, one in sorted(view.directories.items())]
-        agreed = [one.terms.agreement for one in view.agreements if one.in_force(now)]
+        agreed = [one.terms.agreement for one in known if one.in_force(now)]
         return packs, sorted(agreed)
 
     def left(self, view: View, row: Live, now: int) -> bytes | None:
         """Return the wraps that stay of an entry that holds more than is open now; None where all of them stay."""
         owner = view.directories.get(row.agency)
-        receiver = view.as_receiver(row.recipient, row.agency, now, scene_of(row.tiers))
+        receiver = self._receiver(view, row, now)
         pack = None if owner is None else self.core.rules.now(owner.packs, now)
         if owner is None or receiver is None or pack is None or row.via not in {BASE, GRANT}:
             return None
@@ -90,6 +105,15 @@ class Reevaluating:
             open_ = given(self.core.rules, pack, slots, receiver, row.gateway or "")
         kept = encode(keep_wraps(row.wraps, open_))
         return None if kept == row.wraps else kept
+
+    def _receiver(self, view: View, row: Live, now: int) -> Receiver | None:
+        receiver, found = view.as_receiver(row.recipient, row.agency), view.receiver(row.recipient)
+        known = self.rounds[view.partnership].agreements
+        if receiver is None or found is None or receiver.own or receiver.named or not known:
+            return receiver
+        scene = scene_of(row.tiers)
+        cells = agreements.agreed(known, row.agency, found[0].agency, view.sectors, at=now, scene=scene)
+        return replace(receiver, agreed=cells)
 
     async def _take(self, view: View, rows: Sequence[Live], now: int, connection: AsyncConnection) -> bool:
         """Take back what is not open any more; False where the directories have moved meanwhile."""

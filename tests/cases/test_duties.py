@@ -1,0 +1,92 @@
+"""Duties to tell: their clock, the word that they are done, and that nothing holds a child's report back."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from sluss_client.cases.duties import Task
+from sluss_client.device import Device
+from sluss_client.errors import Invalid, NotFound
+from sluss_schemas.ids import ReportId
+
+from tests.cases.people import CHILD, People
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def task(device: Device, report: ReportId, code: str = "L11") -> Task:
+    """Return the task of a report's duty, of which there is one."""
+    [found] = [one for one in device.tasks() if (one.report_id, one.code) == (report, code)]
+    return found
+
+
+@pytest.mark.parametrize("hold", ["embargo", "review"])
+async def test_no_hold_keeps_a_report_of_concern_from_its_receiver(
+    square: People, hold: Literal["embargo", "review"]
+) -> None:
+    concern = square.guard.file(square.concern(), duties={"L11": "send"}, hold=hold)
+    await square.guard.sync()
+    await square.reception.sync()
+    assert square.reception.get(concern.id).subject == [CHILD]
+
+
+async def test_a_report_of_concern_needs_nobodys_approval_also_while_supervisors_are_suspended(square: People) -> None:
+    founder = square.town.founders["security"]
+    await founder.registrar.suspend(square.guards_boss.alias)
+    try:
+        concern = square.guard.file(square.concern(), duties={"L11": "send"})
+        await square.guard.sync()
+        await square.reception.sync()
+        assert square.reception.get(concern.id).subject == [CHILD]
+    finally:
+        await founder.registrar.resume(square.guards_boss.alias)
+        for _ in range(2):
+            await founder.sync()
+            await square.guards_boss.sync()
+
+
+async def test_a_duty_that_nobody_answers_is_overdue_and_stays_so_until_it_is_answered(square: People) -> None:
+    guard, boss = square.guard, square.guards_boss
+    concern = await square.filed(guard, square.concern())
+    await guard.sync()
+    await boss.sync()
+    due = task(boss, concern.id)
+    assert (due.state, due.by, due.until - due.since) == ("open", guard.alias, 24 * 3600)
+    square.town.clock.advance(hours=25)
+    for device in (guard, boss):
+        await device.sync()
+    assert task(boss, concern.id).state == task(guard, concern.id).state == "overdue"
+    assert boss.tasks()[0].state == "overdue"
+
+    with pytest.raises(Invalid):
+        boss.end_task(due.id, "no", " ")
+    with pytest.raises(NotFound):
+        square.workers_boss.end_task(due.id, "no", "Not theirs.")
+    await guard.answer(concern.id, {"L11": "send"})
+    # What was answered goes out with the sync after the one in which its grant is made.
+    for _ in range(2):
+        await guard.sync()
+    for device in (boss, square.reception):
+        await device.sync()
+    assert square.reception.get(concern.id).subject == [CHILD]
+    assert (task(boss, concern.id).state, task(boss, concern.id).how) == ("done", "sent")
+    with pytest.raises(NotFound):
+        boss.end_task(due.id, "no", "It is done already.")
+
+
+async def test_what_was_told_aloud_ends_the_duty_and_stands_with_the_supervisors(square: People) -> None:
+    guard, boss = square.guard, square.guards_boss
+    concern = await square.filed(guard, square.concern())
+    await guard.sync()
+    with pytest.raises(Invalid):
+        guard.told(concern.id, "L99", to="reception", text="All of it.")
+    guard.told(concern.id, "L11", to="reception, by telephone", text="Aloud-canary.")
+    assert [one.code for one in guard.duties() if one.report_id == concern.id] == []
+    for _ in range(2):
+        await guard.sync()
+    await square.sync(1)
+    assert (task(boss, concern.id).state, task(boss, concern.id).how) == ("done", "oral")
+    assert square.readers("Aloud-canary.") == {"guard", "guards_boss"}
+    assert square.other_guard.tasks() == square.workers_boss.tasks() == []

@@ -1,0 +1,31 @@
+"""What is held says so on the command line, and why a part is open or closed is said in words."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Partnership
+
+FIELDS = ("--field", "scene=square", "--field", "sub_kind=threat")
+
+
+def test_a_text_that_names_somebody_is_held_until_it_is_confirmed(partnership: Partnership) -> None:
+    guard = partnership.colleague(partnership.security, "writer", "--function", "field", "--scene", "square")
+    text = ("--field", "situation=Petter Bergdahl threatened a shop assistant.")
+    held = guard.json("file", "order_incident", *FIELDS, *text)
+    told = guard.json("file", "order_incident", *FIELDS, *text, "--no-names")
+    asked = guard.json("file", "order_incident", *FIELDS, "--hold", "embargo")
+    assert [one["hold"] for one in (held, told, asked)] == ["review", None, "embargo"]
+    audiences = [{row["audience"] for row in one["readers"]} for one in (held, told, asked)]
+    assert ["police/field" in each for each in audiences] == [False, True, False]
+
+
+def test_a_part_is_explained_for_oneself_and_for_others_on_a_day(partnership: Partnership) -> None:
+    guard = partnership.colleague(partnership.security, "asker", "--function", "field", "--scene", "square")
+    filed = guard.json("file", "order_incident", *FIELDS, "--hold", "embargo")
+    mine = guard.json("explain", filed["id"], "situation")
+    assert (mine["ground"], mine["form"], mine["rule"]) == ("own", "full", "K01.SEC.SIT.SEC")
+    theirs = guard.json("explain", filed["id"], "situation", "--for", "police", "--lang", "sv")
+    assert (theirs["form"], theirs["sentences"][0][:28]) == (None, "Innan rapporten släpps läser")
+    then = guard.json("explain", filed["id"], "subject", "--for", "police", "--at", "2026-01-10")
+    assert (then["pack"], then["valid_from"]) == ("SE-2025-12-01", "2025-12-01")
+    assert "SE-2025-12-01" in guard.ok("explain", filed["id"], "subject", "--at", "2026-01-10").out
+    assert guard.run("explain", filed["id"], "weather").code == 1
