@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from sluss_client.errors import Offline
+from sluss_client.keyring import rotation
 from sluss_client.testing import Exchange
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode, encode
@@ -78,6 +79,32 @@ async def test_a_record_that_was_broken_on_its_way_comes_once_the_server_is_hone
     await boss.sync()
     assert [one.text for one in boss.requests() if one.id == asked] == [f"What was {name}?"]
     assert boss.local.alarms() == []
+
+
+async def test_a_record_that_came_before_its_key_opens_once_the_key_is_there(square: People) -> None:
+    boss, founder = square.workers_boss, square.town.founders["social_services"]
+    await boss.sync()
+    await founder.sync()
+    audience = founder.local.trust.own.audience_for("supervisors")
+    assert audience is not None
+    rotation.request(founder.local, audience)
+    for _ in range(3):
+        await founder.sync()
+
+    def without_keys(exchange: Exchange) -> Any:  # noqa: ANN401  # an answer, as `Hostile` takes it
+        return replace(exchange.answer, wraps=())
+
+    await square.police_boss.sync()
+    asked = square.police_boss.request("social_services", "Sealed to the new key.")
+    await square.police_boss.sync()
+    with square.town.hostile.lying("/v1/keys/pull", without_keys, boss.local.keys.kid):
+        await boss.sync()
+    assert "cannot_open" in {found for _, found in boss.local.alarms()}
+    assert [one for one in boss.requests() if one.id == asked] == []
+    for _ in range(2):
+        await boss.sync()
+    assert [one.text for one in boss.requests() if one.id == asked] == ["Sealed to the new key."]
+    assert "cannot_open" not in {found for _, found in boss.local.alarms()}
 
 
 async def test_a_record_whose_answer_was_lost_is_sent_again_verbatim_and_filed_once(square: People) -> None:

@@ -55,7 +55,9 @@ async def test_everything_is_filed_offline_and_read_by_its_addressees_alone(squa
 
     await asyncio.to_thread(town.server.start)
     await square.sync()
-    assert {text: square.readers(f"{CORE}-{text}") for text in ("told", "to", "asked", "purpose", "withdrawn", "no")} == {
+    assert {
+        text: square.readers(f"{CORE}-{text}") for text in ("told", "to", "asked", "purpose", "withdrawn", "no")
+    } == {
         "told": {"guard", "guards_boss"},
         "to": {"guard", "guards_boss"},
         "asked": {"police_boss", "workers_boss"},

@@ -12,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluss_client import reading
+from sluss_client.crypto import SignKey
 from sluss_client.disclosing import ages
 from sluss_client.disclosing.ages import Judged
 from sluss_client.replica import Hold, Received, Version
 from sluss_schemas import disclosure
+from sluss_schemas.agency import Device
 from sluss_schemas.forms import Person
+from sluss_schemas.ids import Kid, PersonId, kid_of
 from sluss_schemas.policy.pack import builtin
 
 PACK: Final = builtin()[-1]
@@ -137,6 +140,26 @@ def test_a_reader_takes_no_permission_that_rests_on_nothing(
 def test_a_reader_takes_what_was_decided_as_its_ground_asks() -> None:
     reading.check_grant(grant(), PACK, named=True, now=150)
     reading.check_grant(grant(gateway="BASE", tests=(), not_after=None), PACK, named=False, now=150)
+
+
+def test_a_reader_takes_what_two_people_decide_only_with_an_approval_of_this_very_grant() -> None:
+    key, general = SignKey(bytes(range(32))), grant(gateway="L09")
+    device = Device(kid_of(key.public), PersonId(bytes(16)), key.public, b"", Kid(bytes(16)))
+    known = {device.kid: device}
+    signature = key.sign(disclosure.approval_message(general))
+    approved = msgspec.structs.replace(general, approvals=(disclosure.Approval(device.kid, signature),))
+    reading.check_approvals(approved, PACK, known)
+    reading.check_approvals(grant(), PACK, {})
+
+    for bad, devices in (
+        (general, known),
+        (approved, {}),
+        (msgspec.structs.replace(approved, slots=(4, 6)), known),
+        (msgspec.structs.replace(general, approvals=(disclosure.Approval(device.kid, bytes(64)),)), known),
+    ):
+        with pytest.raises(reading.Alarm) as alarm:
+            reading.check_approvals(bad, PACK, devices)
+        assert alarm.value.code == "grant_not_allowed"
 
 
 class OldHold(msgspec.Struct, frozen=True, array_like=True):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from sluss_client.report import Report
 from sluss_schemas.ids import ReportId
 from sluss_client.testing import Town
 
+from tests.ledger.test_devices import leaves
 from tests.scenarios.people import CENTRAL, People, find, have, sight
 from tests.secrecy.canaries import decrypted
 from tests.secrecy.raw import asking
@@ -108,14 +111,68 @@ async def test_taken_back_it_ends_on_the_device_that_read_it_and_on_the_one_that
 
 
 async def test_both_supervisors_see_that_a_recall_was_executed(square: People) -> None:
-    report, consent, made = await consented(square.town, square.worker, square.police)
+    _, consent, made = await consented(square.town, square.worker, square.police, square.suburban_police)
+    before = {one.record for one in square.police_boss.recalls()}
+    await square.worker.sync()
+    await square.police.sync()
+    # Another worker is on the telephone; who decided hears of it from them.
+    await square.other_worker.sync()
+    square.worker.withdraw_consent(consent, "He called in the morning.")
+    await square.worker.sync()
+    for device in (square.police, square.police, square.police_boss, square.workers_boss, square.other_boss):
+        await device.sync()
+    for device in (square.workers_boss, square.other_boss):
+        (recall,) = [one for one in device.recalls() if one.grant_id == made.id]
+        assert recall.code == "withdrawn"
+        assert [alias for alias, _, _ in recall.confirmed] == [f"police/{square.police.alias}"]
+        # Whoever had no contact yet stays listed.
+        assert [alias for alias, _ in recall.missing] == [f"police/{square.suburban_police.alias}"]
+    (seen,) = [one for one in square.police_boss.recalls() if one.record not in before]
+    assert (seen.record, seen.grant_id, seen.code) == (recall.record, b"", "")
+    assert [alias for alias, _, _ in seen.confirmed] == [f"police/{square.police.alias}"]
+    await square.sync()
+    (recall,) = [one for one in square.workers_boss.recalls() if one.grant_id == made.id]
+    assert recall.missing == ()
+    for name in ("guards_boss", "municipal_boss", "guard", "nurse", "police"):
+        assert square.everybody[name].recalls() == [], name
+
+
+async def test_that_the_first_officer_read_it_stays_in_the_log(square: People, tmp_path: Path) -> None:
+    report, consent, _ = await consented(square.town, square.worker, square.police, square.suburban_police)
     await square.worker.sync()
     await square.police.sync()
     assert square.police.get(report.id).care == THREATS
+    await square.police.sync()
     square.worker.withdraw_consent(consent, "He called in the morning.")
     await square.sync()
-    await square.sync()
-    (recall,) = [one for one in square.workers_boss.recalls() if one.grant_id == made.id]
-    assert [alias for alias, _, _ in recall.confirmed] == [f"police/{square.police.alias}"]
-    assert recall.missing == ()
-    print("POLICE BOSS", square.police_boss.recalls())
+
+    digest = square.worker.local.outbox.head(report.id)
+    assert digest is not None
+    assert digest.digest is not None
+    for agency in ("police", "social_services"):
+        about = [one for one in leaves(square.town, agency, tmp_path) if digest.digest.hex() in json.dumps(one)]
+        reads = [one for one in about if "read" in json.dumps(one).split('"')]
+        print(agency, reads)
+
+
+async def test_a_device_without_contact_stops_showing_it_when_its_lease_ends() -> None:
+    """The trap: nobody has to reach the device."""
+    async with Town(agencies=("social_services", "police")) as town:
+        worker, officer = await town.device("social_services"), await town.device("police")
+        report, consent, _ = await consented(town, worker, officer)
+        await worker.sync()
+        await officer.sync()
+        assert officer.get(report.id).care == THREATS
+        worker.withdraw_consent(consent, "He called in the morning.")
+        await worker.sync()
+        town.clock.advance(hours=11, minutes=55)
+        assert officer.get(report.id).care == THREATS
+        town.clock.advance(minutes=10)
+        with pytest.raises(Refused) as refused:
+            _ = officer.get(report.id).care
+        assert refused.value.code == "lease_ended"
+        again = await town.reopen(officer)
+        assert not any(one.readable for one in again.reports() if one.id == report.id)
+        # The first contact takes it away.
+        await again.sync()
+        assert gone(again, report.id)

@@ -11,7 +11,8 @@ Source: docs/protocol.md section 3.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from sluss_client import crypto
@@ -143,6 +144,7 @@ def _open(put: wire.Put, keys: dict[Kid, KemKey], trust: Trust, now: int) -> Ope
     pack = trust.pack(now)
     if grant is not None:
         check_grant(grant, trust.pack_named(grant.pack) or pack, named=named, now=now)
+        check_approvals(grant, trust.pack_named(grant.pack) or pack, owner.devices)
     sections, opening = dict[int, bytes](), dict[int, bytes]()
     may = _may(trust.slots(pack, document.kind, owner.sector, receiver), grant)
     for number, key in _section_keys(put, digest, secret, bitmap & may, grant):
@@ -262,6 +264,26 @@ def check_grant(grant: disclosure.Grant, pack: Pack, *, named: bool, now: int) -
         )
     if not allowed or (grant.not_after is not None and grant.not_after <= grant.not_before):
         raise Alarm("grant_not_allowed")
+
+
+def check_approvals(grant: disclosure.Grant, pack: Pack, devices: Mapping[Kid, Device]) -> None:
+    """Check that a device of the owner approved a grant whose ground asks for it; whose it is the server sees.
+
+    Raises:
+        Alarm: `grant_not_allowed`.
+
+    """
+    gateway = pack.gateways.get(grant.gateway)
+    if gateway is None or gateway.approval == "none" or gateway.at_filing:
+        return
+    for one in grant.approvals:
+        device = devices.get(Kid(one.device))
+        if device is None:
+            continue
+        with suppress(Invalid):
+            verify(device.sign_key, one.signature, disclosure.approval_message(grant))
+            return
+    raise Alarm("grant_not_allowed")
 
 
 def _unseal(

@@ -242,7 +242,10 @@ def _outgrown(hold: Hold, version: Version, pack: Pack, now: int) -> bool:
 
 
 def _locked(local: Local, hold: Hold, owner: Directory, pack: Pack, now: int) -> bool:
-    """Tell whether a lease has run out: what cannot be re-confirmed is not shown."""
+    """Tell whether a lease has run out, or this person's last day: what cannot be re-confirmed is not shown."""
+    last = local.person.valid_until
+    if last is not None and clock.latest(now) >= last:
+        return True
     if hold.not_after is not None and clock.latest(now) >= hold.not_after:
         return True
     parameters = pack.parameters

@@ -135,7 +135,11 @@ class Review:
 class Recall:
     """A recall, and which of the receivers' devices have confirmed that they let go of it.
 
+    Of another agency's recall the own supervisors know which own devices have confirmed, and nothing else.
+
     Attributes:
+        grant_id: of what was recalled; empty for another agency's.
+        code: `recalled`, `corrected`, `withdrawn` with a consent, or empty for another agency's.
         confirmed: (alias, key id of the device, when), for those that have.
         missing: (alias, key id of the device), for those that have not.
 

@@ -10,7 +10,7 @@ Source: docs/protocol.md section 4; docs/secrecy-rules.md B7 4, 12 and 28.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -163,6 +163,8 @@ def _confirm(local: Local, one: cases.Known, now: int) -> None:
     to = [] if device is None or device.revoked_at is not None else [(device.kem_kid, device.kem_key)]
     if supervisors is not None and (epoch := supervisors.recipient) is not None:
         to.append((epoch.kem_kid, epoch.kem_key))
+    # The own supervisors hear that it was done, and nothing of what it was about.
+    to += records.own_supervisors(local)
     cases.file(local, CaseKind.CONFIRM, now=now, follows=one.case.record, to=to, body=encode(records.Said("")))
     local.store.put(_CONFIRMED, one.agency + one.case.record, b"1")
 
@@ -171,14 +173,31 @@ def _confirm(local: Local, one: cases.Known, now: int) -> None:
 
 
 def recalls(local: Local, now: int) -> list[Recall]:
-    """Return the own agency's recalls that this device filed or was told of, with who has confirmed."""
+    """Return the own agency's recalls that this device filed or was told of, with who has confirmed.
+
+    Besides those of other agencies which own devices have confirmed, as far as this person is told.
+    """
     own = local.trust.own_id
     found = {one.case.record: one for one in cases.received(local, CaseKind.RECALL) if one.agency == own}
     found |= {one.case.record: one for one in cases.filed(local, CaseKind.RECALL)}
     confirmed = dict[bytes, dict[tuple[bytes, bytes], int]]()
     for one in cases.received(local, CaseKind.CONFIRM):
         confirmed.setdefault(one.case.follows or b"", {})[one.agency, one.case.device] = one.case.time
-    return [_as_told(local, one, confirmed.get(record, {}), now) for record, one in found.items()]
+    told = [_as_told(local, one, confirmed.get(record, {}), now) for record, one in found.items()]
+    others = {record: by for record, by in confirmed.items() if record not in found and own in {one for one, _ in by}}
+    return [*told, *(_executed(local, record, by) for record, by in others.items())]
+
+
+def _executed(local: Local, record: bytes, by: Mapping[tuple[bytes, bytes], int]) -> Recall:
+    """Return what is known of another agency's recall: that own devices carried it out, and when."""
+    chain = local.trust.own
+    said = [
+        (f"{chain.slug}/{chain.persons[chain.devices[Kid(device)].person].alias}", device, at)
+        for (agency, device), at in by.items()
+        if agency == chain.agency
+    ]
+    at = min(at for _, _, at in said)
+    return Recall(record=record, grant_id=b"", code="", recalled_at=at, confirmed=tuple(sorted(said)), missing=())
 
 
 def _as_told(local: Local, one: cases.Known, confirmed: dict[tuple[bytes, bytes], int], now: int) -> Recall:

@@ -1,0 +1,112 @@
+"""S16: an outreach worker with two unsynced drafts starts a new job with the police on 1 March."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import pytest
+import pytest_asyncio
+
+from sluss_client import forms
+from sluss_client.device import Device
+from sluss_client.errors import NotFound, Refused
+from sluss_client.testing import Clock, Town
+
+from tests.scenarios.people import CENTRAL, find
+from tests.secrecy.canaries import decrypted
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ZONE: Final = ZoneInfo("Europe/Stockholm")
+FIRST_OF_MARCH: Final = datetime(2027, 3, 1, tzinfo=ZONE)
+NILS: Final = forms.Person(alias="Nils-of-the-bench")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town() -> AsyncIterator[Town]:
+    """Social services and the police, on the last afternoon of February."""
+    async with Town(Clock(FIRST_OF_MARCH - timedelta(hours=9)), agencies=("social_services", "police")) as built:
+        yield built
+
+
+def contact(town: Town, text: str) -> forms.OutreachContact:
+    """Return what the worker writes down."""
+    return forms.OutreachContact(
+        scene=CENTRAL, observed_at=town.clock.now(), situation=text, subject=[NILS], care="He wants a bed."
+    )
+
+
+async def left(town: Town, worker: Device) -> None:
+    """Let the registrar of social services write down that somebody has left."""
+    founder = town.founders["social_services"]
+    await founder.sync()
+    await founder.registrar.leave(worker.alias)
+
+
+async def test_the_drafts_stay_with_social_services_and_the_new_account_sees_none_of_it(town: Town) -> None:
+    clock = town.clock
+    worker, colleague = await town.device("social_services"), await town.device("social_services")
+    boss = await town.device("social_services", "supervisors")
+    alias, person = worker.alias, worker.person_id
+    sent = worker.file(contact(town, "sent in February"), confirm_text=True)
+    await worker.sync()
+    await colleague.sync()
+    drafts = [worker.file(contact(town, f"written in February, {number}"), confirm_text=True) for number in range(2)]
+
+    clock.set(FIRST_OF_MARCH)
+    await left(town, worker)
+    officer = await town.device("police")
+    with pytest.raises(Refused) as refused:
+        for _ in range(3):
+            await worker.sync()
+    assert refused.value.code in {"wiped", "revoked_device"}
+
+    # A supervisor of the old agency sees whose drafts they are, and takes them in.
+    assert [(row.report_id, row.alias) for row in await boss.quarantine()] == [(one.id, alias) for one in drafts]
+    await colleague.sync()
+    assert not any(find(colleague, one.id) for one in drafts)
+    for one in drafts:
+        assert await boss.countersign(one.id) == 1
+    await boss.sync()
+    await colleague.sync()
+    for number, one in enumerate(drafts):
+        read = colleague.get(one.id)
+        assert read.situation == f"written in February, {number}"
+        assert read.subject == [NILS]
+        assert read.author.alias == alias
+    assert await boss.quarantine() == []
+
+    # The same person at another agency is another account: nothing goes with it.
+    await officer.sync()
+    stored = decrypted(officer.local.store)
+    for one in (sent, *drafts):
+        with pytest.raises(NotFound):
+            officer.get(one.id)
+        assert bytes(one.id) not in stored
+    assert b"Nils" not in stored
+    assert officer.person_id != person
+    mine = officer.file(
+        forms.OrderIncident(scene=CENTRAL, observed_at=clock.now(), sub_kind="threat", severity=2, situation="March"),
+        confirm_text=True,
+    )
+    await officer.sync()
+    assert [one.id for one in officer.reports()] == [mine.id]
+
+
+async def test_without_contact_the_last_day_closes_what_the_old_device_has(town: Town) -> None:
+    """The trap: nobody has to reach the device."""
+    clock = town.clock
+    clock.set(FIRST_OF_MARCH - timedelta(hours=9))
+    worker, colleague = await town.device("social_services"), await town.device("social_services")
+    theirs = colleague.file(contact(town, "a colleague's"), confirm_text=True)
+    await colleague.sync()
+    founder = town.founders["social_services"]
+    await founder.registrar.change(worker.alias, valid_until=int(FIRST_OF_MARCH.timestamp()))
+    await worker.sync()
+    clock.set(FIRST_OF_MARCH - timedelta(seconds=30))
+    assert worker.get(theirs.id).subject == [NILS]
+    clock.set(FIRST_OF_MARCH + timedelta(seconds=1))
+    assert (found := find(worker, theirs.id)) is None or not found.readable
