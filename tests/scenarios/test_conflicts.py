@@ -15,7 +15,7 @@ from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_schemas.ids import COMPARTMENTS, SECTORS, Sector, bit
 from sluss_schemas.policy import decide, pack
-from sluss_schemas.policy.answers import Receiver
+from sluss_schemas.policy.answers import Decision, Receiver
 from sluss_schemas.policy.cells import PackRefused
 
 from tests.scenarios.people import CENTRAL, CHILD, People, find, have, sight
@@ -30,7 +30,9 @@ RECEPTION = Receiver("SOC", "reception", own=False)
 SUBJECT = bit("SUB")
 
 
-def decided(kind: int, owner: Sector, receiver: Receiver, code: str, *, denied: bool = False, embargo: bool = False):  # noqa: ANN201
+def decided(
+    kind: int, owner: Sector, receiver: Receiver, code: str, *, denied: bool = False, embargo: bool = False
+) -> Decision:
     """Return what is decided of whom a report is about, when this ground has given everything that it can."""
     return decide.open_to(NOW, kind, owner, receiver, "SUB", grants={code: 0xFFFF}, denied=denied, embargo=embargo)
 
@@ -128,7 +130,7 @@ async def test_10_the_age_is_unknown(square: People) -> None:
 
 async def test_11_a_child_under_the_age_of_responsibility_is_no_suspect_elsewhere(square: People) -> None:
     for age in ({"age_min": 13, "age_max": 14}, {"age_band": "12-14"}):
-        child = forms.Person(name="Lo", role="suspect", **age)  # type: ignore[arg-type]  # a row of the table
+        child = forms.Person(name="Lo", role="suspect", **age)
         with pytest.raises(Invalid) as invalid:
             square.guard.file(square.incident(subject=[child]), duties={"L14": "send"})
         assert invalid.value.field == "subject[0].role"

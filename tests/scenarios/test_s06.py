@@ -32,7 +32,7 @@ async def test_the_police_get_the_incident_and_reception_the_concern_at_once(squ
     assert seen["official"] == "situation place enforcement~ safety~ author~"
     assert "subject" not in seen["worker"]
     assert have(square, concern.id) == {"guard", "reception"}
-    assert [person.role for person in square.police.get(incident.id).subject or []] == ["child"]
+    assert square.police.get(incident.id).subject == [CHILD]
 
 
 async def test_the_link_between_the_two_is_visible_to_nobody_else(square: People) -> None:

@@ -56,7 +56,7 @@ async def test_no_zoom_of_a_map_could_show_police_or_guards_the_point(square: Pe
         assert device.get(filed.id).scene is None
         stored = decrypted(device.local.store)
         mine = stored[stored.find(bytes(filed.id)) :]
-        assert filed.id in mine
+        assert bytes(filed.id) in mine
         assert not point.search(mine)
         async with asking(device, square.town.url) as raw:
             assert not any(point.search(answer.body) for answer in await raw.everything())

@@ -6,6 +6,7 @@ import pytest
 
 from sluss_client import forms
 from sluss_client.errors import NotFound
+from sluss_schemas.ids import ReportId
 
 from tests.scenarios.people import CENTRAL, People, have, held, holders
 from tests.secrecy.canaries import decrypted
@@ -49,7 +50,7 @@ async def test_nobody_else_can_find_out_that_the_concern_exists(square: People) 
     assert not holders(square, filed.id) & set(others)
     for device in others.values():
         refused = []
-        for wanted in (filed.id, bytes(16)):
+        for wanted in (filed.id, ReportId(bytes(16))):
             with pytest.raises(NotFound) as missing:
                 device.get(wanted)
             refused.append((missing.value.code, missing.value.field, missing.value.say))
