@@ -93,7 +93,8 @@ async def test_a_list_closes_what_lay_there_before_and_two_people_open_it_again(
     matron.confirm_unprotected(record)
     await sync(matron, cleaners_boss, cleaner)
     assert matron.to_confirm() == []
-    assert [row.state for row in cleaner.waiting()] == []
+    assert cleaner.waiting() == []
+    assert [one.local.alarms() for one in (cleaner, cleaners_boss, matron, worker)] == [[], [], [], []]
 
 
 async def test_a_mobile_place_ends_and_the_public_list_reaches_police_and_guards(town: Town) -> None:

@@ -126,7 +126,11 @@ async def test_guards_get_nothing_but_by_the_emergency_and_a_concern_goes_to_rec
     report = seen(square)
     concern = square.worker.file(
         forms.ReportOfConcern(
-            scene=CENTRAL, observed_at=square.town.clock.now(), situation=SEEN, subject=[GIRL], case_staff=[square.reception.person_id],
+            scene=CENTRAL,
+            observed_at=square.town.clock.now(),
+            situation=SEEN,
+            subject=[GIRL],
+            case_staff=[square.reception.person_id],
         ),
         confirm_text=True,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import base64
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,10 +12,10 @@ from sluss_client import forms
 from sluss_client.cases.consents import Given
 from sluss_client.device import Device
 from sluss_client.disclosing.answers import Disclosure
-from sluss_client.errors import NotFound, Refused
+from sluss_client.errors import Refused
 from sluss_client.report import Report
-from sluss_schemas.ids import ReportId
 from sluss_client.testing import Town
+from sluss_schemas.ids import ReportId
 
 from tests.ledger.test_devices import leaves
 from tests.scenarios.people import CENTRAL, People, find, have, sight
@@ -44,7 +44,9 @@ async def consented(town: Town, worker: Device, *officers: Device) -> tuple[Repo
     until = int((town.clock.now() + timedelta(days=30)).timestamp())
     consent = worker.consent(
         report.id,
-        Given(agencies=["police"], compartments=["subject", "care"], purpose="the threats from a landlord", until=until),
+        Given(
+            agencies=["police"], compartments=["subject", "care"], purpose="the threats from a landlord", until=until
+        ),
     )
     made = await worker.disclose(
         report.id,
@@ -117,9 +119,18 @@ async def test_both_supervisors_see_that_a_recall_was_executed(square: People) -
     await square.police.sync()
     # Another worker is on the telephone; who decided hears of it from them.
     await square.other_worker.sync()
-    square.worker.withdraw_consent(consent, "He called in the morning.")
-    await square.worker.sync()
-    for device in (square.police, square.police, square.police_boss, square.workers_boss, square.other_boss):
+    square.other_worker.withdraw_consent(consent, "He called in the morning.")
+    await square.other_worker.sync()
+    assert [one.state for one in square.worker.disclosures() if one.id == made.id] == ["released"]
+    for device in (
+        square.worker,
+        square.worker,
+        square.police,
+        square.police,
+        square.police_boss,
+        square.workers_boss,
+        square.other_boss,
+    ):
         await device.sync()
     for device in (square.workers_boss, square.other_boss):
         (recall,) = [one for one in device.recalls() if one.grant_id == made.id]
@@ -145,20 +156,29 @@ async def test_that_the_first_officer_read_it_stays_in_the_log(square: People, t
     await square.police.sync()
     square.worker.withdraw_consent(consent, "He called in the morning.")
     await square.sync()
+    # A checkpoint covers it within the minute.
+    square.town.clock.advance(minutes=1)
+    await square.sync()
 
-    digest = square.worker.local.outbox.head(report.id)
-    assert digest is not None
-    assert digest.digest is not None
+    row = square.worker.local.outbox.head(report.id)
+    assert row is not None
+    assert row.digest is not None
+    of = {}
     for agency in ("police", "social_services"):
-        about = [one for one in leaves(square.town, agency, tmp_path) if digest.digest.hex() in json.dumps(one)]
-        reads = [one for one in about if "read" in json.dumps(one).split('"')]
-        print(agency, reads)
+        found = [one for one in leaves(square.town, agency, tmp_path) if one["action"] == "read"]
+        contents = [base64.b64decode(one["content"]) for one in found]
+        of[agency] = [one for one in contents if row.digest in one]
+    assert [len(reads) for reads in of.values()] == [1, 1]
+    # The owner's ledger says that the police read it; the police's own says who.
+    assert square.police.person_id in of["police"][0]
+    assert square.police.person_id not in of["social_services"][0]
 
 
 async def test_a_device_without_contact_stops_showing_it_when_its_lease_ends() -> None:
     """The trap: nobody has to reach the device."""
     async with Town(agencies=("social_services", "police")) as town:
         worker, officer = await town.device("social_services"), await town.device("police")
+        await worker.sync()
         report, consent, _ = await consented(town, worker, officer)
         await worker.sync()
         await officer.sync()

@@ -14,14 +14,17 @@ from sluss_client import forms
 from sluss_client.device import Device
 from sluss_client.errors import NotFound, Refused
 from sluss_client.testing import Clock, Town
+from sluss_schemas import sync as wire
 
 from tests.scenarios.people import CENTRAL, find
 from tests.secrecy.canaries import decrypted
+from tests.secrecy.raw import Raw
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ZONE: Final = ZoneInfo("Europe/Stockholm")
 FIRST_OF_MARCH: Final = datetime(2027, 3, 1, tzinfo=ZONE)
+FORBIDDEN: Final = 403
 NILS: Final = forms.Person(alias="Nils-of-the-bench")
 
 
@@ -56,13 +59,17 @@ async def test_the_drafts_stay_with_social_services_and_the_new_account_sees_non
     await colleague.sync()
     drafts = [worker.file(contact(town, f"written in February, {number}"), confirm_text=True) for number in range(2)]
 
+    keys = Raw(worker, town.url)
     clock.set(FIRST_OF_MARCH)
     await left(town, worker)
     officer = await town.device("police")
     with pytest.raises(Refused) as refused:
-        for _ in range(3):
-            await worker.sync()
-    assert refused.value.code in {"wiped", "revoked_device"}
+        await worker.sync()
+    assert refused.value.code == "wiped"
+    # On the old device nothing is left that anybody could read, and its keys open no answer.
+    assert b"Nils" not in decrypted(worker._unlocked().store)
+    assert (await keys.ask("POST", "/v1/pull", wire.Pull((), wire.MAX_PAGE_ENTRIES))).status == FORBIDDEN
+    await keys.close()
 
     # A supervisor of the old agency sees whose drafts they are, and takes them in.
     assert [(row.report_id, row.alias) for row in await boss.quarantine()] == [(one.id, alias) for one in drafts]

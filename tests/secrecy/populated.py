@@ -85,13 +85,14 @@ class Populated:
 
 
 @contextmanager
-def populated() -> Iterator[Populated]:
-    """Build the town, and take it down afterwards."""
+def populated(*, filled: bool = True) -> Iterator[Populated]:
+    """Build the town, and take it down afterwards; without `filled` nobody has filed anything yet."""
     with asyncio.Runner() as runner:
         town = runner.run(Town().__aenter__())
         try:
             square = Populated(town, runner.run(_people(town)), runner.run)
-            runner.run(_fill(square))
+            if filled:
+                runner.run(_fill(square))
             yield square
         finally:
             runner.run(town.close())
