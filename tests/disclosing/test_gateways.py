@@ -222,7 +222,7 @@ async def test_whoever_is_offline_loses_it_when_the_lease_ends(square: People) -
 
 
 async def test_an_excerpt_gives_the_name_and_no_contact_and_of_two_persons_one(square: People) -> None:
-    other = forms.Person(name="Dan", age_min=30, age_max=35)
+    other = forms.Person(name="Danilo", age_min=30, age_max=35)
     report = await square.filed(forms.Person(name="Alva", age_max=19, contact="070-111 11 11"), other)
     with pytest.raises(Refused) as refused:
         await square.workers_boss.disclose(report.id, "L03", to=[square.officer.alias], compartments=["subject"], **L03)
@@ -240,7 +240,7 @@ async def test_an_excerpt_gives_the_name_and_no_contact_and_of_two_persons_one(s
     read = square.officer.get(report.id)
     assert read.subject == [forms.Person(name="Alva", age_max=19)]
     assert [one.excerpt for one in read.because("subject")] == [True]
-    assert b"Dan" not in b"".join(stored(square.officer))
+    assert b"Danilo" not in b"".join(stored(square.officer))
     assert b"070-111" not in b"".join(stored(square.officer))
 
 

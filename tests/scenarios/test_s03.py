@@ -64,7 +64,7 @@ async def test_nothing_leaves_the_team_until_a_supervisor_decides(square: People
     assert held(square.police_boss, filed.id) == []
     assert holders(square, filed.id) <= TEAM | {"workers_boss", "other_boss"}
     async with asking(square.police, square.town.url) as raw:
-        assert not any(filed.id in answer.body for answer in await raw.everything())
+        assert not any(bytes(filed.id) in answer.body for answer in await raw.everything())
 
 
 async def test_a_supervisor_gives_the_name_and_the_plan_to_one_officer_and_not_what_he_needs(square: People) -> None:
@@ -158,7 +158,7 @@ async def test_the_server_refuses_a_release_without_the_assessment_whatever_the_
     with pytest.raises(NotFound):
         square.police.get(filed.id)
     async with asking(square.police, square.town.url) as raw:
-        assert not any(filed.id in answer.body for answer in await raw.everything())
+        assert not any(bytes(filed.id) in answer.body for answer in await raw.everything())
 
     # The same decision with the assessment is taken, so nothing else was wrong with it.
     await boss.sync()

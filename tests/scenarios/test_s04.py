@@ -118,7 +118,7 @@ async def test_what_was_released_before_midnight_is_not_delivered_after_it(eve: 
         stored = decrypted(device.local.store)
         assert b"Cleo" not in stored
         assert PLAN.encode() not in stored
-    assert report.id not in decrypted(offline.local.store)
+    assert bytes(report.id) not in decrypted(offline.local.store)
     async with asking(offline, eve.town.url) as raw:
         answers = await raw.everything()
         assert not any(bytes(report.id) in answer.body for answer in answers)

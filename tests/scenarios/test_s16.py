@@ -83,6 +83,7 @@ async def test_the_drafts_stay_with_social_services_and_the_new_account_sees_non
         read = colleague.get(one.id)
         assert read.situation == f"written in February, {number}"
         assert read.subject == [NILS]
+        assert read.author is not None
         assert read.author.alias == alias
     assert await boss.quarantine() == []
 

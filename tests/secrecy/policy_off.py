@@ -66,8 +66,13 @@ def _every_section(stored: StoredEntry, _has: int) -> tuple[Section, ...]:
 _HONEST_SECTIONS: Final = delivering._sections_of
 
 if __name__ == "__main__":
-    Rules._slots = _every_slot  # type: ignore[method-assign]  # what this program is for
-    Delivering._allowed = _allowed  # type: ignore[method-assign]  # as above
-    delivering._sections_of = _every_section
-    pull.feeds_of = _every_feed
+    for where, name, put in (
+        (Rules, "_slots", _every_slot),
+        (Delivering, "_allowed", _allowed),
+        (delivering, "_sections_of", _every_section),
+        (pull, "feeds_of", _every_feed),
+    ):
+        # A name that is gone is an error here, so that this program cannot quietly be the honest server.
+        getattr(where, name)
+        setattr(where, name, put)
     main(sys.argv[1:])

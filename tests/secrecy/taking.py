@@ -1,6 +1,6 @@
 """What a device makes of what it got, with every key that it holds and none of its own rules.
 
-No seal is left untried for being addressed to somebody else, and no section for not being promised.
+No seal is left untried for being addressed to somebody else, and no wrap for not being promised.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class Opening:
         self._tried: dict[tuple[bytes, bytes, bytes, bytes], bytes | None] = {}
 
     def message(self, key: crypto.KemKey, seal: bytes, digest: Digest, kid: Kid, grant: GrantId) -> bytes | None:
-        """Return what a seal holds, or None where this key does not open it."""
-        name = (bytes(key.kid), seal, kid, grant)
+        """Return what a seal holds, or None where this key does not open it as its own."""
+        name = (bytes(kid), seal, bytes(digest), bytes(grant))
         if name not in self._tried:
             try:
                 self._tried[name] = key.open(seal, manifest.seal_info(digest, kid, grant))
@@ -62,11 +62,9 @@ class Opening:
         for put in puts:
             digest = manifest.digest_of(put.manifest)
             grant = _grant(put)
-            names = grant.receivers if grant else [r.kid for r in manifest.read_manifest(put.manifest).recipients]
-            for kid in names:
-                for key in ring.values():
-                    if put.seal and (message := self.message(key, put.seal, digest, Kid(kid), _id(grant))):
-                        secrets.setdefault(digest, set()).add(message[: crypto.KEY_BYTES])
+            for kid, key in ring.items():
+                if put.seal and (message := self.message(key, put.seal, digest, kid, _id(grant))):
+                    secrets.setdefault(digest, set()).add(message[: crypto.KEY_BYTES])
         for put in puts:
             digest = manifest.digest_of(put.manifest)
             _open(taken, put, digest, secrets.get(digest, set()))

@@ -195,7 +195,7 @@ async def _file_shared(town: Town, devices: Sequence[Device], number: int) -> li
 def _records(device: Device) -> list[bytes]:
     """Return the case records that a device has sent, as it signed them and in their order: tasks that wait."""
     sent = [msgspec.msgpack.decode(data, type=list[object]) for _, data in device.local.store.items("sent")]
-    ordered = sorted((one[4], one[1]) for one in sent if one[0] == "records")  # type: ignore[type-var]
+    ordered = sorted((one[4], one[1]) for one in sent if one[0] == "records")
     return [data for _, data in ordered if isinstance(data, bytes)]
 
 
