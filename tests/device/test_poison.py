@@ -69,8 +69,8 @@ def test_a_poisoned_situation_is_an_alarm_and_the_reports_around_it_are_read(
     runner.run(guard.sync())
     plain = filing._plain_sections
 
-    def poisoned(*arguments: Any) -> dict[int, bytes]:  # noqa: ANN401  # whatever the real one takes
-        cut = plain(*arguments)
+    def poisoned(*arguments: Any, **named: Any) -> dict[int, bytes]:  # noqa: ANN401  # whatever the real one takes
+        cut = plain(*arguments, **named)
         cut[slot("SIT")] = poison(msgspec.msgpack.decode(cut[slot("SIT")]))
         return cut
 

@@ -71,7 +71,7 @@ async def test_a_kill_at_any_statement_of_file_leaves_all_of_it_or_nothing(share
     guard = await shared.device("security")
     await guard.close()
 
-    ends = victim.run("file", guard.path, PASSPHRASE, *(str(number) for number in range(1, 13)))
+    ends = victim.run("file", guard.path, PASSPHRASE, *(str(number) for number in range(1, 25)))
 
     printed = [line for line in ends if line not in {"killed", "ended 0"}]
     assert ends.count("killed") > 4

@@ -270,7 +270,7 @@ MUTANTS: Final = (
     Mutant(
         "a section's digest",
         f"{CLIENT}/reading.py",
-        "if hashlib.sha256(section).digest() != document.slots[number]:",
+        "if hashlib.sha256(section).digest() != excerpts.get(number, document.slots[number]):",
         "if False:",
         (f"{PUTS}[a section changed]",),
     ),

@@ -175,7 +175,18 @@ def test_a_device_is_told_of_exactly_the_reports_that_it_may_know_of(square: Pop
         for each in (twin.filled, twin.hollow)
         if square.seen(pair, who, twin=True)
     }
-    assert told == known | twins
+    # A seizure makes a note on the market by itself, which is a report of its own.
+    filed = [(owner, report_id) for (_, owner), report_id in square.whole.items()]
+    filed += [
+        (owner, each)
+        for (_, owner), pairs in square.twins.items()
+        for twin in pairs
+        for each in (twin.filled, twin.hollow)
+    ]
+    made = [(owner, square.device(owner, "author").made_note(each)) for owner, each in filed]
+    notes = {note for owner, note in made if note is not None and square.seen((18, owner), who, twin=True)}
+    assert any(note for _, note in made)
+    assert told == known | twins | notes
 
 
 @pytest.mark.parametrize("who", STRANGERS, ids="/".join)

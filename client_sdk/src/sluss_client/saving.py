@@ -284,8 +284,14 @@ def readers_of(local: Local, form: forms.Form, wish: Wish, now: int) -> list[Rea
 
 
 def check_text(local: Local, form: forms.Form, now: int) -> list[namecheck.Finding]:
-    """Return what looks like a person in the free texts of a form that would leave the agency by themselves."""
+    """Return what looks like a person in the free texts of a form that would leave the agency by themselves.
+
+    Raises:
+        Invalid: what is wrong with the form, as `save`.
+
+    """
     pack = local.trust.pack(now)
+    _check(local, form, pack, now)
     filled = filing.filled_slots(form, local.trust.own.sector, pack)
     return list(holding.findings(local, form, filing.shown_readers(local.trust, pack, form, filled, now)))
 
@@ -294,8 +300,13 @@ def recommended(local: Local, form: forms.Form, now: int) -> list[str]:
     """Return the duties that the author may answer although none was due when it happened.
 
     The law of the day of the event decides what was a duty; whoever tells more than that does it by choice.
+
+    Raises:
+        Invalid: what is wrong with the form, as `save`.
+
     """
     pack = local.trust.pack(now)
+    _check(local, form, pack, now)
     offered, due = _duties(local, form, plan(local, form, pack, Wish(), now), pack, now)
     return [code for code in offered if code not in due]
 
