@@ -11,9 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import pytest
-
-from sluss_client import store
 from sluss_client.crypto import SignKey
 from sluss_client.keyring.rotation import epochs_to_sign, propose
 from sluss_client.keys import DeviceSeeds
@@ -116,12 +113,6 @@ class Agency:
         ((body, wraps),) = epochs_to_sign(maker, answer(proposals=[proposal]), self.now + d.EPOCH_S)
         self.append(body)
         return wraps
-
-
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let stores open quickly: how long a passphrase takes is another test's concern."""
-    monkeypatch.setattr(store, "_MEMORY_KIB", 32)
-    monkeypatch.setattr(store, "_PASSES", 1)
 
 
 def answer(

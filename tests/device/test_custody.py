@@ -22,7 +22,7 @@ from sluss_schemas import directory as d
 from sluss_schemas import membership
 from sluss_schemas.ids import Function
 
-from tests.device.chain import Agency, answer, current, own_wraps, quick
+from tests.device.chain import Agency, answer, current, own_wraps
 
 keys = st.binary(min_size=32, max_size=32)
 pads = st.tuples(keys, keys, keys)
@@ -120,9 +120,8 @@ class Held(Agency):
 
 
 @pytest.fixture
-def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
+def agency(tmp_path: Path) -> Iterator[Held]:
     """An agency that a test may change."""
-    quick(monkeypatch)
     built = Held(tmp_path)
     yield built
     built.close()

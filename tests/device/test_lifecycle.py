@@ -25,7 +25,7 @@ from sluss_schemas.ids import Function
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import builtin
 
-from tests.device.chain import START, Agency, quick
+from tests.device.chain import START, Agency
 
 FULL = builtin()[-1]
 DAY = 86_400
@@ -38,9 +38,8 @@ def newcomers(history: Literal["full", "from_join"]) -> Pack:
 
 
 @pytest.fixture
-def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
+def agency(tmp_path: Path) -> Iterator[Agency]:
     """An agency with one registrar, who is in no audience."""
-    quick(monkeypatch)
     built = Agency(tmp_path)
     built.device(registrar=True)
     yield built

@@ -12,7 +12,6 @@ import pytest
 import pytest_asyncio
 
 from sluss_client import Device, Refused, StoreError
-from sluss_client import store as module
 from sluss_client.crypto import KemKey, RowCipher, SignKey
 from sluss_client.local import Local
 from sluss_client.testing import Clock
@@ -29,10 +28,8 @@ def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest_asyncio.fixture
-async def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Path]:
+async def path(tmp_path: Path) -> AsyncIterator[Path]:
     """A device with a key of its audience; nobody else has it open."""
-    monkeypatch.setattr(module, "_MEMORY_KIB", 32)
-    monkeypatch.setattr(module, "_PASSES", 1)
     agency = Agency(tmp_path)
     local = agency.device("field")
     agency.rotate("field", local)

@@ -17,7 +17,7 @@ from sluss_schemas import directory as d
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import Function, PersonId
 
-from tests.device.chain import Agency, answer, current, own_wraps, quick
+from tests.device.chain import Agency, answer, current, own_wraps
 
 
 class Named(Agency):
@@ -45,9 +45,8 @@ class Named(Agency):
 
 
 @pytest.fixture
-def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Named]:
+def agency(tmp_path: Path) -> Iterator[Named]:
     """An agency that a test may change."""
-    quick(monkeypatch)
     built = Named(tmp_path)
     yield built
     built.close()

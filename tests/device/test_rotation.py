@@ -22,13 +22,12 @@ from sluss_schemas import membership
 from sluss_schemas.agency import Audience
 from sluss_schemas.ids import Function
 
-from tests.device.chain import Agency, agency_of, answer, current, own_wraps, quick
+from tests.device.chain import Agency, agency_of, answer, current, own_wraps
 
 
 @pytest.fixture
-def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
+def agency(tmp_path: Path) -> Iterator[Agency]:
     """An agency that a test may change."""
-    quick(monkeypatch)
     built = Agency(tmp_path)
     yield built
     built.close()

@@ -16,16 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluss_client import StoreError
-from sluss_client import store as module
 from sluss_client.store import Store, _Header
 
+from tests.conftest import REAL_COSTS
+
 PASSPHRASE = "a store's passphrase"
-
-
-@pytest.fixture(autouse=True)
-def cheap_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MEMORY_KIB", 32)
-    monkeypatch.setattr(module, "_PASSES", 1)
 
 
 @pytest.fixture
@@ -269,3 +264,8 @@ def test_a_header_that_asks_for_the_impossible_is_damage(tmp_path: Path, change:
     with pytest.raises(StoreError) as problem:
         Store.open(path, PASSPHRASE)
     assert problem.value.code == "store_damaged"
+
+
+def test_a_passphrase_is_as_costly_to_try_as_the_standard_recommends() -> None:
+    # RFC 9106, section 4: the second recommended option.
+    assert REAL_COSTS == (64 * 1024, 3, 4)

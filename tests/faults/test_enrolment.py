@@ -61,9 +61,8 @@ async def codes(town: Town) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What the passphrase costs is not what is tried here, nor how long a device waits before it tries again."""
-    monkeypatch.setattr(module, "_MEMORY_KIB", QUICK_KIB)
+def _quick() -> Iterator[None]:
+    """How long a device waits before it tries again is not what is tried here."""
     with stamina.set_testing(True, attempts=4, cap=True):
         yield
 

@@ -25,13 +25,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 PAGE = 4096
 
 
-@pytest.fixture(autouse=True)
-def cheap_passphrase(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New stores take the least that Argon2id allows; the header says so, and everything else is as ever."""
-    monkeypatch.setattr(module, "_MEMORY_KIB", 32)
-    monkeypatch.setattr(module, "_PASSES", 1)
-
-
 async def forty_reports() -> bytes:
     async with Town(agencies=AGENCIES) as town:
         guard = await town.device("security")
@@ -46,10 +39,7 @@ async def forty_reports() -> bytes:
 @pytest.fixture(scope="module")
 def whole_store() -> bytes:
     """A device's store with forty reports and one that was never sent, as it was closed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_MEMORY_KIB", 32)
-        patch.setattr(module, "_PASSES", 1)
-        return asyncio.run(forty_reports())
+    return asyncio.run(forty_reports())
 
 
 @pytest.fixture

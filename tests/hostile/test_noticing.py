@@ -16,7 +16,7 @@ from sluss_schemas.disclosure import Grant
 from sluss_schemas.ids import Digest, ReportId
 from sluss_schemas.manifest import Head, directories_digest
 
-from tests.device.chain import Agency, quick
+from tests.device.chain import Agency
 
 FEED = b"f" * 16
 
@@ -153,9 +153,8 @@ def test_a_device_has_its_own_feed_and_its_audiences_at_its_scenes() -> None:
 
 
 @pytest.fixture
-def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
+def chain(tmp_path: Path) -> Iterator[Agency]:
     """An agency whose field audience has had two epochs."""
-    quick(monkeypatch)
     agency = Agency(tmp_path)
     member = agency.device("field")
     agency.rotate("field", member)

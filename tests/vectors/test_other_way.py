@@ -21,7 +21,7 @@ from sluss_schemas import forms, invitation, records
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import AgencyId, AudienceId, ReportId
 
-from tests.device.chain import Agency, quick
+from tests.device.chain import Agency
 from tests.vectors import deliveries, values, world
 from tests.vectors.files import device, epoch, trust
 from tests.vectors.second import code as code_text
@@ -211,9 +211,8 @@ def test_a_code_that_the_product_writes_is_read() -> None:
 
 
 @pytest.fixture
-def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
+def agency(tmp_path: Path) -> Iterator[Agency]:
     """An agency with real stores and real keys, and no server."""
-    quick(monkeypatch)
     made = Agency(tmp_path)
     yield made
     made.close()

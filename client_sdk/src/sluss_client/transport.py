@@ -10,8 +10,10 @@ Source: docs/protocol.md section 5.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx2
@@ -40,6 +42,12 @@ _TRIES: Final = 4
 _RETRY_FOR_S: Final = 20.0
 _UNAVAILABLE: Final = frozenset({429, 502, 503, 504})
 _MOST_OFFSET_S: Final = 86_400
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return what the machine trusts, read once: reading it takes longer than most requests."""
+    return httpx2.create_ssl_context()
 
 
 class _TryAgain(Exception):  # control flow inside this module
@@ -165,7 +173,7 @@ class Transport:
 
     async def _once(self, method: str, path: str, body: bytes, *, signed: bool, wait_s: float) -> _Answer:
         if self._client is None:
-            self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S)
+            self._client = httpx2.AsyncClient(timeout=_TIMEOUT_S, verify=_tls())
         headers = {"accept": _MEDIA, "content-type": _MEDIA}
         request = self._client.build_request(
             method, self.server + path, content=body, headers=headers, timeout=_TIMEOUT_S + wait_s
