@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal, Protocol
 
-from sluss_schemas.agency import Agreement
-from sluss_schemas.ids import AgencyId, Kid
+from sluss_schemas.agency import Agreement, Device, Person
+from sluss_schemas.directory import Peer
+from sluss_schemas.ids import AgencyId, Kid, PersonId
 from sluss_schemas.problems import Invalid
 from sluss_schemas.signing import verify
 from sluss_schemas.terms import (
@@ -28,18 +29,46 @@ from sluss_schemas.terms import (
     terms_message,
 )
 
-if TYPE_CHECKING:
-    from sluss_schemas.replay import Directory
-
 State = Literal["draft", "signed", "in_force", "suspended", "terminated", "expired", "refused_below_floor"]
 """How an agreement is, as people are told; what has not begun, or is not signed by every party, is `signed`."""
 _FOLLOWS: Final = {"suspended": ("signed",), "resumed": ("suspended",), "terminated": ("signed", "suspended")}
 
 
+class Chain(Protocol):
+    """What is read here of a directory; `replay.Directory` is one."""
+
+    @property
+    def agency(self) -> AgencyId:
+        """The agency."""
+
+    @property
+    def root_fingerprint(self) -> bytes:
+        """What peers pin."""
+
+    @property
+    def agreements(self) -> dict[bytes, Agreement]:
+        """Its part in each agreement."""
+
+    @property
+    def devices(self) -> Mapping[Kid, Device]:
+        """Its devices."""
+
+    @property
+    def persons(self) -> Mapping[PersonId, Person]:
+        """Its people."""
+
+    @property
+    def peers(self) -> Mapping[AgencyId, Peer]:
+        """Whom it pins."""
+
+    def device_active(self, kid: Kid, at: int) -> bool:
+        """Tell whether a device acts for the agency at a time."""
+
+
 # replaying
 
 
-def sign(directory: Directory, body: AgreementSigned, time: int, at: str) -> None:
+def sign(directory: Chain, body: AgreementSigned, time: int, at: str) -> None:
     """Take an agency's part in an agreement into its directory.
 
     Raises:
@@ -57,7 +86,7 @@ def sign(directory: Directory, body: AgreementSigned, time: int, at: str) -> Non
     directory.agreements[terms.agreement] = Agreement(terms, body.terms, head.kid)
 
 
-def end(directory: Directory, body: AgreementEnd, _time: int, at: str) -> None:
+def end(directory: Chain, body: AgreementEnd, _time: int, at: str) -> None:
     """Suspend, end or resume an agency's part in an agreement.
 
     Raises:
@@ -91,7 +120,7 @@ class Standing:
 
 
 def standing(
-    chains: Mapping[AgencyId, Directory] | Mapping[bytes, Directory], *, suspended: bool = False
+    chains: Mapping[AgencyId, Chain] | Mapping[bytes, Chain], *, suspended: bool = False
 ) -> tuple[Standing, ...]:
     """Return the agreements that every party stands by, by these directories, whether they have begun or are over.
 
@@ -112,7 +141,7 @@ def standing(
     )
 
 
-def _stands(agreement: Agreement, known: Mapping[bytes, Directory], states: Collection[str]) -> int | None:
+def _stands(agreement: Agreement, known: Mapping[bytes, Chain], states: Collection[str]) -> int | None:
     """Return when an agreement ends by its terms and the parties' pins, or None where a party does not stand by it."""
     terms = agreement.terms
     if any(party not in known for party in terms.parties):
