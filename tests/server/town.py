@@ -103,6 +103,20 @@ class Agency:
         return self.epochs["field"][-1].sign
 
 
+_EMPTY: Final[list[bytes]] = []
+
+
+async def _empty(path: Path) -> bytes:
+    """Return the file of a new database, which is migrated once for all tests: every migration takes a tenth second."""
+    if not _EMPTY:
+        first = path.with_name("empty.db")
+        engine = open_engine(f"sqlite:///{first}")
+        await migrate(engine)
+        await engine.close()
+        _EMPTY.append(first.read_bytes())
+    return _EMPTY[0]
+
+
 class Town:
     """A server core on a SQLite file, or on the database of an address, and the agencies on it."""
 
@@ -118,8 +132,11 @@ class Town:
 
     async def open(self) -> Town:
         """Start the core; the second time on what is there."""
+        if isinstance(self.path, Path) and not self.path.exists():
+            self.path.write_bytes(await _empty(self.path))
         self.engine: Engine = open_engine(self.path if isinstance(self.path, str) else f"sqlite:///{self.path}")
-        await migrate(self.engine)
+        if isinstance(self.path, str):
+            await migrate(self.engine)
         self.writer = Writer(self.engine)
         await self.writer.start()
         self.services = self.new_services()
