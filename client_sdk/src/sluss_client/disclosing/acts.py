@@ -44,6 +44,8 @@ class Disclosing(Opened):
         until: datetime | None = None,
         excerpt: Mapping[str, Collection[str]] | None = None,
         consent: bytes | None = None,
+        offence: str = "",
+        attempt: bool = False,
     ) -> Disclosure:
         """Decide that named persons get parts of a report; durable when it returns, sealed and sent by the next sync.
 
@@ -57,12 +59,15 @@ class Disclosing(Opened):
             until: an earlier end than the ground's.
             excerpt: by part the fields to keep, where less than the part is given: `{"subject": ["name"]}`.
             consent: the record of the consent that it rests on.
+            offence: the pack's code of the offence, where the ground asks for one; `offers` lists those that weigh
+                enough.
+            attempt: whether it is only its attempt, preparation or conspiracy.
 
         Raises:
             NotFound: no such report of the own agency here.
             Refused: `no_ground`, `not_a_decider`, `age_limit`, `no_consent`, `closed`, `lease_ended`.
-            Invalid: `missing_field` with the field, for instance `tests.minimum`; `unknown_field`, `unknown_person`,
-                `out_of_range`, `too_long`, `naive_time`.
+            Invalid: `missing_field` with the field, for instance `tests.minimum`; `unknown_field`, `unknown_code`,
+                `unknown_person`, `out_of_range`, `too_long`, `naive_time`.
 
         """
         wanted = deciding.Wanted(
@@ -74,6 +79,8 @@ class Disclosing(Opened):
             until=deciding.seconds(until, "until"),
             excerpt=excerpt or {},
             consent=consent,
+            offence=offence,
+            attempt=attempt,
         )
         kept = deciding.decide(self._local, views.as_id(report_id), wanted, self._transport.now())
         return self._decided(kept.grant_id)

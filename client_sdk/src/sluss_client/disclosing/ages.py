@@ -13,7 +13,6 @@ Source: docs/secrecy-rules.md B6 and B7 9-11.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -21,12 +20,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from sluss_schemas.forms import Person, age_range
+from sluss_schemas.forms.ages import anniversary, birth_date, whole_years
 from sluss_schemas.policy.model import Gateway, Pack
 
-_NUMBER: Final = re.compile(r"(\d{4})(\d{2})(\d{2})[-+]?\d{4}", re.ASCII)
-_COORDINATION: Final = 60
-"""What is added to the day in a coordination number."""
-_FEBRUARY: Final = 28
 STATED: Final = "stated"
 """The basis of an age that rests on somebody's own word alone."""
 
@@ -42,25 +38,13 @@ class Judged:
     until: int | None = None
 
 
-def birth_date(person: Person) -> date | None:
-    """Return the day of birth that a whole personal or coordination number says."""
-    found = _NUMBER.fullmatch((person.personal_number or "").strip())
-    if found is None:
-        return None
-    year, month, day = (int(part) for part in found.groups())
-    try:
-        return date(year, month, day - _COORDINATION if day > _COORDINATION else day)
-    except ValueError:
-        return None
-
-
 def plausible(person: Person, noted: date, today: date) -> tuple[int | None, int | None]:
     """Return the youngest and the oldest plausible age on a day, of somebody who was noted on another."""
     born = birth_date(person)
     if born is not None:
-        exact = _whole_years(born, today)
+        exact = whole_years(born, today)
         return exact, exact
-    since = max(_whole_years(noted, today), 0)
+    since = max(whole_years(noted, today), 0)
     low, high = age_range(person)
     return (None if low is None else low + since), (None if high is None else high + since)
 
@@ -115,21 +99,8 @@ def _birthday(person: Person, limit: int, pack: Pack) -> int | None:
     born = birth_date(person)
     if born is None:
         return None
-    midnight = datetime.combine(_anniversary(born, born.year + limit), time(), ZoneInfo(pack.zone))
+    midnight = datetime.combine(anniversary(born, born.year + limit), time(), ZoneInfo(pack.zone))
     return int(midnight.timestamp())
-
-
-def _anniversary(born: date, year: int) -> date:
-    try:
-        return born.replace(year=year)
-    except ValueError:
-        # Born on a leap day: the day before is the earlier of the two, and closes sooner.
-        return date(year, 2, _FEBRUARY)
-
-
-def _whole_years(since: date, until: date) -> int:
-    years = until.year - since.year
-    return years if until >= _anniversary(since, until.year) else years - 1
 
 
 def _day(at: int, pack: Pack) -> date:

@@ -20,6 +20,16 @@ class Asked:
     written: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Offence:
+    """An offence that weighs enough for a ground; `attempt` says whether an attempt at it does too."""
+
+    code: str
+    en: str
+    sv: str
+    attempt: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
     """A ground on which parts of a report may be disclosed to one agency now, as far as its form goes.
@@ -40,6 +50,7 @@ class Offer:
         consent: whether a recorded consent has to be in force.
         review_hours: within how many hours somebody looks at the decision afterwards; None where nobody has to.
         excluded: why it is not open now: `over_age` or `age_unknown`; empty where it is.
+        offences: those of which one has to be named; empty where the ground asks for none.
 
     """
 
@@ -58,6 +69,7 @@ class Offer:
     consent: bool
     review_hours: int | None
     excluded: str
+    offences: tuple[Offence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

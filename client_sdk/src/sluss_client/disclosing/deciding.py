@@ -26,6 +26,7 @@ from sluss_client.filing import duty_receiver
 from sluss_client.local import Local
 from sluss_schemas.agency import Person
 from sluss_schemas.ids import COMPARTMENT_CODES, COMPARTMENT_NAMES, COMPARTMENTS, Compartment, PersonId, ReportId
+from sluss_schemas.policy import offences
 from sluss_schemas.policy.model import Gateway, Pack
 from sluss_schemas.replay import Directory
 
@@ -46,6 +47,8 @@ class Wanted:
         until: an earlier end than the ground's, Unix seconds.
         excerpt: the fields to keep of a part that is not given whole.
         consent: the record of the consent that it rests on.
+        offence: the pack's code of the offence, where the ground asks for one.
+        attempt: whether it is only its attempt, preparation or conspiracy.
 
     """
 
@@ -57,6 +60,8 @@ class Wanted:
     until: int | None = None
     excerpt: Mapping[str, Collection[str]] = field(default_factory=dict)
     consent: bytes | None = None
+    offence: str = ""
+    attempt: bool = False
 
 
 def decide(local: Local, report_id: ReportId, wanted: Wanted, now: int) -> Decision:
@@ -65,8 +70,8 @@ def decide(local: Local, report_id: ReportId, wanted: Wanted, now: int) -> Decis
     Raises:
         NotFound: no such report of the own agency here.
         Refused: `not_a_decider`, `no_ground`, `age_limit`, `no_consent`, `lease_ended`, `closed`.
-        Invalid: `missing_field` for `to`, `compartments`, `tests.CODE`, `reasons.CODE` or `consent`; `unknown_field`,
-            `unknown_person`, `out_of_range`, `too_long`.
+        Invalid: `missing_field` for `to`, `compartments`, `tests.CODE`, `reasons.CODE`, `offence` or `consent`;
+            `unknown_field`, `unknown_code`, `unknown_person`, `out_of_range`, `too_long`.
 
     """
     pack = local.trust.pack(now)
@@ -84,6 +89,7 @@ def decide(local: Local, report_id: ReportId, wanted: Wanted, now: int) -> Decis
     if judged.reason:
         raise Refused(judged.reason, code="age_limit")
     tests, reasons = _answers(gateway, wanted)
+    tests += _offence(pack, gateway, wanted)
     _check_until(gateway, wanted.until, now)
     consent = wanted.consent if gateway.basis == "consent" else None
     until = wanted.until
@@ -269,6 +275,21 @@ def _answers(gateway: Gateway, wanted: Wanted) -> tuple[tuple[str, ...], tuple[t
         if text:
             reasons.append((test.code, text))
     return tuple(codes), tuple(reasons)
+
+
+def _offence(pack: Pack, gateway: Gateway, wanted: Wanted) -> tuple[str, ...]:
+    """Return the answer that names the offence, for a ground that asks for one."""
+    if gateway.offence == "none":
+        if wanted.offence or wanted.attempt:
+            raise Invalid("unknown_field", "offence", "This ground asks for no offence.")
+        return ()
+    if not wanted.offence:
+        raise Invalid("missing_field", "offence", "Name the offence that it is about; `offers` lists them.")
+    if wanted.offence not in pack.offences:
+        raise Invalid("unknown_code", "offence", "The policy pack does not list this offence; `offers` lists them.")
+    if not offences.weighs_enough(pack, gateway, wanted.offence, attempt=wanted.attempt):
+        raise Refused("offence", "This offence does not weigh enough for this ground.", code="no_ground")
+    return (offences.answer(wanted.offence, attempt=wanted.attempt),)
 
 
 def _check_until(gateway: Gateway, until: int | None, now: int) -> None:

@@ -15,14 +15,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+import msgspec
+
 from sluss_client.disclosing.material import Material
 from sluss_client.errors import Invalid
 from sluss_client.sections import plaintext
 from sluss_schemas import forms
+from sluss_schemas.codec import encode
 from sluss_schemas.forms.base import HEADS, Field, coded_fields, field_named, fields
 from sluss_schemas.ids import COMPARTMENT_NAMES, Compartment, slot
 
 _KIND_AND_TIME: Final = 2
+_PLACE: Final = [field.name for field in fields(forms.Place)]
 Kept = Mapping[Compartment, Collection[str]]
 """The fields to keep, by compartment."""
 
@@ -42,6 +46,34 @@ def cut(material: Material, kept: Kept) -> dict[int, bytes]:
             raise Invalid("unknown_field", where)
         found[slot(part)] = plaintext(_less(material, part, array, names, where))
     return found
+
+
+def reduced(
+    material: Material, chosen: Collection[Compartment], *, point_stays: bool, secret: bool
+) -> dict[int, bytes]:
+    """Return, by slot, what goes along with less in it than the section has.
+
+    Whoever learns who wrote a report learns what the form put beside the author, a point that stays in the agency among
+    it; a place that is there only because the report is kept back, and what it quotes, are nobody else's.
+    Of a situation that goes along because it alone says of which secret kind a report is, nothing else is told.
+    """
+    found = {}
+    if material.author is not None:
+        extra = _beside(msgspec.msgpack.decode(material.author.extra), point_stays=point_stays)
+        found[slot("AUT")] = plaintext(msgspec.structs.replace(material.author, extra=msgspec.Raw(encode(extra))))
+    if secret and "SIT" not in chosen and (situation := material.arrays.get("SIT")) is not None:
+        found[slot("SIT")] = plaintext([situation[0], material.coarse, None, []])
+    return found
+
+
+def _beside(extra: list[object] | None, *, point_stays: bool) -> list[object] | None:
+    """Return what lies beside an author, as if nothing kept the report back."""
+    if extra is None or not isinstance(extra[1], list | tuple):
+        return extra
+    place = dict(zip(_PLACE, extra[0] if isinstance(extra[0], list | tuple) else (), strict=False))
+    point = [place.get("lat"), place.get("lon")] if point_stays else [None, None]
+    said = [*point, *extra[2:]]
+    return said if any(value is not None for value in said) else None
 
 
 def persons(material: Material, kept: Kept) -> tuple[forms.Person, ...]:

@@ -30,6 +30,7 @@ from sluss_schemas.forms.base import HEADS
 from sluss_schemas.ids import Compartment, ReportId, bitmap_of, slot
 from sluss_schemas.manifest import read_manifest
 from sluss_schemas.policy.model import Pack
+from sluss_schemas.quoting import NOTHING, Quoted, read_quoted
 
 _AUTHOR = slot("AUT")
 
@@ -50,6 +51,8 @@ class Material:
         noted: when that was observed, Unix seconds.
         coarse: the time that every receiver sees.
         scene: slug of the scene, where the place is open.
+        quoted: what it quotes of other reports.
+        author: the author section, where that is open and has come back.
 
     """
 
@@ -66,6 +69,8 @@ class Material:
     noted: int
     coarse: int
     scene: str | None
+    quoted: Quoted = NOTHING
+    author: AuthorSection | None = None
 
     @property
     def within(self) -> int:
@@ -83,7 +88,7 @@ def latest(local: Local, report_id: ReportId, pack: Pack, now: int) -> Material:
 
     Raises:
         NotFound: no such report of the own agency here.
-        Refused: `lease_ended`, or `closed` where nothing of it is open.
+        Refused: `lease_ended`, or `closed` where nothing of it is open or it quotes what was opened for a time.
 
     """
     row, received = local.outbox.head(report_id), local.replica.get(local.trust.own_id, report_id)
@@ -134,7 +139,25 @@ def _of_row(local: Local, row: Row, pack: Pack, now: int) -> Material:
         observed,
         coarse_time(observed, pack, row.kind, local.trust.own.sector),
         form.scene,
+        _lasting(row.quoted),
+        _returned(local, row) if sealed else None,
     )
+
+
+def _returned(local: Local, row: Row) -> AuthorSection | None:
+    """Return the author section of an own filing, once the server has given it back."""
+    received = local.replica.get(local.trust.own_id, row.report_id)
+    for version in () if received is None else received.versions:
+        if version.digest == row.digest and (data := dict(version.sections).get(_AUTHOR)) is not None:
+            return decode(AuthorSection, data, "author")
+    return None
+
+
+def _lasting(quoted: Quoted) -> Quoted:
+    """Return what a report quotes; a copy that ends is its author's alone, and is told to nobody by a decision."""
+    if quoted.until is not None:
+        raise Refused("report_id", "It quotes what was opened for a time, and stays with its author.", code="closed")
+    return quoted
 
 
 def _author_of(local: Local) -> AuthorBrief:
@@ -190,6 +213,8 @@ def _of_version(local: Local, version: Version, pack: Pack, now: int) -> Materia
         noted,
         document.time,
         scene,
+        _lasting(read_quoted(forms.quoted_in(extra))),
+        author,
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sluss_client.disclosing import ages
-from sluss_client.disclosing.answers import Asked, Offer
+from sluss_client.disclosing.answers import Asked, Offence, Offer
 from sluss_client.disclosing.material import Material, latest
 from sluss_client.filing import duty_receiver
 from sluss_client.local import Local
@@ -20,6 +20,7 @@ from sluss_schemas.ids import COMPARTMENT_NAMES, COMPARTMENTS, Compartment, Repo
 from sluss_schemas.policy import decide
 from sluss_schemas.policy.answers import Receiver, Slots
 from sluss_schemas.policy.model import Gateway, Pack
+from sluss_schemas.policy.offences import weighs_enough
 from sluss_schemas.replay import Directory
 
 
@@ -39,7 +40,7 @@ def _to(local: Local, chain: Directory, material: Material, pack: Pack, now: int
         able = [part for part in parts if readable(material, part)]
         if able:
             judged = ages.judge(material.persons, gateway, pack, noted=material.noted, now=now)
-            yield _offer(local, chain, gateway, able, judged.reason)
+            yield _offer(local, chain, gateway, able, judged.reason, _offences(pack, gateway))
 
 
 def parts_of(local: Local, pack: Pack, kind: int, chain: Directory, code: str, now: int) -> tuple[Compartment, ...]:  # noqa: PLR0917
@@ -96,7 +97,25 @@ def deciders(gateway: Gateway | None) -> set[str]:
     return {function, "supervisors"} if function == "field" else {function}
 
 
-def _offer(local: Local, chain: Directory, gateway: Gateway, parts: list[Compartment], excluded: str) -> Offer:
+def _offences(pack: Pack, gateway: Gateway) -> tuple[Offence, ...]:
+    """Return the offences that weigh enough for a ground that asks for one."""
+    if gateway.offence == "none":
+        return ()
+    return tuple(
+        Offence(code, one.en, one.sv, weighs_enough(pack, gateway, code, attempt=True))
+        for code, one in pack.offences.items()
+        if weighs_enough(pack, gateway, code)
+    )
+
+
+def _offer(  # noqa: PLR0917  # what an offer says
+    local: Local,
+    chain: Directory,
+    gateway: Gateway,
+    parts: list[Compartment],
+    excluded: str,
+    offences: tuple[Offence, ...],
+) -> Offer:
     return Offer(
         agency=chain.slug,
         code=gateway.code,
@@ -113,4 +132,5 @@ def _offer(local: Local, chain: Directory, gateway: Gateway, parts: list[Compart
         consent=gateway.basis == "consent",
         review_hours=gateway.review_hours,
         excluded=excluded,
+        offences=offences,
     )

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import crypto
+from sluss_client import crypto, quoting
 from sluss_client.disclosing import ages, deciding, excerpts, kept, making, material, offering, records
 from sluss_client.disclosing.kept import Decision, State
 from sluss_client.disclosing.material import Material
@@ -81,6 +81,12 @@ def _seal(local: Local, one: Decision, moment: Moment) -> None:
         raise Refused("to", code="no_ground")
     given = bitmap_of(number for number in range(16) if any(target.bitmap >> number & 1 for target in targets))
     plain = {number: data for number, data in found.briefs.items() if number not in found.keys}
+    if given >> slot("AUT") & 1 and found.author is None:
+        # Its own report has yet to come back: what nobody else may have lies beside the author.
+        return
+    secret = gateway is not None and not pack.kinds[found.kind].clear
+    stays = local.trust.own.sector in pack.filing.coordinates_stay
+    plain |= excerpts.reduced(found, one.compartments, point_stays=stays, secret=secret)
     plain |= excerpts.cut(found, kept_fields)
     wish = making.Wish(
         grant_id=GrantId(one.grant_id),
@@ -174,6 +180,7 @@ def _released(local: Local, found: Material, moment: Moment) -> Iterator[Target]
     for to in trust.audiences(moment.now, found.scene):
         epoch = to.audience.recipient
         bits = trust.slots(moment.pack, found.kind, owner, to.receiver).open & found.within
+        bits = quoting.narrowed(local, found.quoted, {to.label: bits}, moment.pack, moment.now).get(to.label, 0)
         if to.agency != trust.own_id and epoch is not None and bits and crypto.usable(epoch.kem_key):
             yield Target(epoch.kem_kid, epoch.kem_key, bits)
 
