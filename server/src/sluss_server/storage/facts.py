@@ -2,19 +2,20 @@
 
 Source: docs/protocol.md section 3.
 
-> INVARIANT: a row exists only for a version that is in the feeds, never for one in quarantine.
+> INVARIANT: a row exists only for a version that is in the feeds and that nothing follows, and for one of each report;
+> never for one in quarantine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete
+from sqlalchemy import bindparam, delete, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_server.storage.bulk import insert_all
-from sluss_server.storage.tables import facts
+from sluss_server.storage.tables import facts, reports
 
 
 class FactsRow(NamedTuple):
@@ -35,9 +36,55 @@ _forget: Final = delete(facts).where(
     facts.c.partnership_id == bindparam("partnership"), facts.c.digest.in_(bindparam("digests", expanding=True))
 )
 
+_of_version: Final = (
+    reports.c.partnership_id == facts.c.partnership_id,
+    reports.c.digest == facts.c.digest,
+    facts.c.partnership_id == bindparam("partnership"),
+)
+_stored: Final = (
+    select(*facts.c, reports.c.manifest)
+    .where(*_of_version, facts.c.digest.in_(bindparam("digests", expanding=True)))
+    .order_by(facts.c.digest)
+)
+_all: Final = (
+    select(*facts.c, reports.c.manifest, reports.c.head)
+    .where(*_of_version)
+    .order_by(reports.c.report_id, reports.c.agency, reports.c.version, reports.c.fork)
+)
+_reports_with: Final = select(reports.c.agency, reports.c.report_id).where(
+    *_of_version,
+    tuple_(reports.c.report_id, reports.c.agency).in_(bindparam("names", expanding=True)),
+)
+
+
+async def stored(
+    connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]
+) -> list[tuple[FactsRow, bytes]]:
+    """Return the facts of versions, each with its manifest."""
+    if not digests:
+        return []
+    rows = await connection.execute(_stored, {"partnership": partnership, "digests": list(digests)})
+    return [(FactsRow(*row[:-1]), row[-1]) for row in rows]
+
+
+async def everything(connection: AsyncConnection, partnership: bytes) -> AsyncIterator[tuple[FactsRow, bytes, bool]]:
+    """Return all facts, each with its version's manifest and whether nothing follows that version."""
+    async with connection.stream(_all, {"partnership": partnership}) as rows:
+        async for row in rows:
+            yield FactsRow(*row[:-2]), row[-2], bool(row[-1])
+
+
+async def reports_with(
+    connection: AsyncConnection, partnership: bytes, asked: Sequence[tuple[bytes, bytes]]
+) -> set[tuple[bytes, bytes]]:
+    """Return of reports, by agency and id, those of which a version has facts."""
+    names = [(report_id, agency) for agency, report_id in asked]
+    rows = await connection.execute(_reports_with, {"partnership": partnership, "names": names})
+    return {(row.agency, row.report_id) for row in rows}
+
 
 async def forget(connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]) -> None:
-    """Take versions out of what counts."""
+    """Remove the facts of versions; what was counted of them stays counted (see `services/counting.py`)."""
     if digests:
         await connection.execute(_forget, {"partnership": partnership, "digests": list(digests)})
 

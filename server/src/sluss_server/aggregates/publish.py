@@ -1,0 +1,134 @@
+"""What others are shown of one kind and week: once, frozen, and later a revision of what has moved far enough.
+
+Everybody else's counts are added up and protected as one table (`protect.py`). A revision shows a cell again only where
+its count has moved by at least k; the movements are a table too, whose families add up in the same way, and it is
+protected in the same way, so that two publications held together tell no small movement. A cell that was hidden stays
+hidden, so what is known of the earlier figures and what is known of the movements never meet.
+Refuses to round what it protects: protection counts on everybody knowing the shown figures exactly.
+
+> INVARIANT: a figure, once given out, is never taken back or changed; a revision is given beside it.
+
+Source: docs/secrecy-rules.md B8; docs/decisions/0024-numbers-of-the-others.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+
+from sluss_server.aggregates.catalogue import Rule, Table
+from sluss_server.aggregates.cells import GIVEN, SUM, TOTAL, Cell
+from sluss_server.aggregates.protect import Span, protect
+
+Counts = Mapping[Cell, int]
+
+
+class Exact(NamedTuple):
+    """The counts of a table, and of how many of the staff each of them is, where the pack asks."""
+
+    counts: Counts
+    contributors: Counts
+
+
+def added(parts: Iterable[Exact]) -> Exact:
+    """Return the counts of several owners as one table; no two owners have staff in common."""
+    counts, contributors = dict[Cell, int](), dict[Cell, int]()
+    for part in parts:
+        for total, more in ((counts, part.counts), (contributors, part.contributors)):
+            for cell, number in more.items():
+                total[cell] = total.get(cell, 0) + number
+    return Exact(counts, contributors)
+
+
+def rounded(number: int, to: int) -> int:
+    """Return the nearest multiple, of two that are as near the upper one: 14 is 15, and 13 is 15 too."""
+    return (2 * number + to) // (2 * to) * to
+
+
+def first(table: Table, exact: Exact, rule: Rule) -> dict[Cell, int | None]:
+    """Return what is published of a table first: every cell, None where it is hidden."""
+    open_ = {cell for cell in table.cells if _large(exact, cell, rule)}
+    small = {cell: Span(0, rule.k - 1) for cell in table.cells if cell not in open_}
+    shown = protect(table.families, exact.counts, open_, small)
+    return _figures(table, exact, shown, rule)
+
+
+def revised(table: Table, exact: Exact, before: Counts, shown_before: Collection[Cell], rule: Rule) -> dict[Cell, int]:
+    """Return what a revision shows: the cells that moved far enough, and of those what gives no other away.
+
+    Args:
+        table: the table as it was published first.
+        exact: the counts as they are now.
+        before: the counts of the last publication, or of the last revision.
+        shown_before: what that one showed.
+        rule: the same as then.
+
+    """
+    moved = {cell: _moved(exact.counts, before, cell) for cell in table.cells}
+    limits = {cell: _limit(before.get(cell, 0), moved.values()) for cell in table.cells}
+    open_ = {
+        cell
+        for cell in table.cells
+        if cell in shown_before and abs(moved[cell]) >= rule.k and _large(exact, cell, rule)
+    }
+    needs = {
+        cell: need
+        for cell in table.cells
+        if cell not in open_ and (need := _need(moved[cell], before.get(cell, 0), limits[cell], rule)) is not None
+    }
+    shown = protect(table.families, moved, open_, needs, limits)
+    still = {(name, SUM) for name in table.sums if abs(_moved(exact.counts, before, (name, GIVEN))) < rule.k}
+    return {
+        cell: figure
+        for cell, figure in _figures(table, exact, shown, rule).items()
+        if figure is not None and cell in shown_before and cell not in still
+    }
+
+
+def _moved(now: Counts, before: Counts, cell: Cell) -> int:
+    return now.get(cell, 0) - before.get(cell, 0)
+
+
+def joint(present: Iterable[Collection[Cell]]) -> set[Cell]:
+    """Return what a screen may show that several look at: what each of them is shown."""
+    found: set[Cell] | None = None
+    for shown in present:
+        found = set(shown) if found is None else found & set(shown)
+    return found or set()
+
+
+def _large(exact: Exact, cell: Cell, rule: Rule) -> bool:
+    if exact.counts.get(cell, 0) < rule.k:
+        return False
+    return rule.contributors <= 1 or exact.contributors.get(cell, 0) >= rule.contributors
+
+
+def _figures(table: Table, exact: Exact, shown: Collection[Cell], rule: Rule) -> dict[Cell, int | None]:
+    """Return the figure of every cell, and of each sum: shown with the total, where enough reports give something."""
+    figures: dict[Cell, int | None] = {
+        cell: rounded(exact.counts.get(cell, 0), rule.round_to) if cell in shown else None for cell in table.cells
+    }
+    for name in table.sums:
+        open_ = TOTAL in shown and _large(exact, (name, GIVEN), rule)
+        figures[name, SUM] = rounded(exact.counts.get((name, SUM), 0), rule.round_to) if open_ else None
+    return figures
+
+
+def _limit(before: int, moved: Iterable[int]) -> Span:
+    """Return how far a count can have moved, for somebody who guesses that all moved the same way if they did."""
+    moves = tuple(moved)
+    return Span(0 if min(moves) >= 0 else -before, 0 if max(moves) <= 0 else math.inf)
+
+
+def _need(moved: int, before: int, limit: Span, rule: Rule) -> Span | None:
+    """Return which movements have to stay possible: all small ones, and for a small count all small counts."""
+    wanted = list[Span]()
+    if abs(moved) < rule.k:
+        wanted.append(Span(1 - rule.k, rule.k - 1))
+    if before + moved < rule.k <= abs(moved):
+        wanted.append(Span(-before, rule.k - 1 - before))
+    if not wanted:
+        return None
+    low, high = min(one.low for one in wanted), max(one.high for one in wanted)
+    return Span(max(low, limit.low), min(high, limit.high))

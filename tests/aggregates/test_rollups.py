@@ -1,0 +1,331 @@
+"""Counts are those of the reports that are there, whatever happened to these; and of the weeks that were published."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluss_schemas.codec import decode
+from sluss_schemas.counts import CountsAnswer, CountsAsk
+from sluss_schemas.ids import kind_code
+from sluss_schemas.problems import Invalid
+from sluss_schemas.records import CaseKind
+from sluss_server.aggregates.cells import GIVEN, SEVERAL, SUM, TOTAL, Cell, Family, week_named
+from sluss_server.storage import tables
+
+from tests.aggregates.attacker import Attacker, Publication, known_too_well
+from tests.server.cases import case, send
+from tests.server.sealer import SealedReport
+from tests.server.town import NOW, Town
+
+DAY: Final = 86_400
+LAST_WEEK: Final = NOW - 3 * DAY
+WEEK: Final = "2026-W38"
+OUTREACH: Final = 5
+"""The kind that is published a week later than the others."""
+DIMS: Final = {1: ("sub_kind", "severity"), 3: ("found_as", "substances"), 10: ("needles",), 12: ("severity",)}
+OWNERS: Final = {1: ("security", "police"), 3: ("police",), 10: ("municipality",), 12: ("security",)}
+Row = tuple[bytes, str, int, int, int, int]
+
+
+@dataclass
+class Life:
+    """Reports as they are filed, amended, forked and moved to a protected place."""
+
+    town: Town
+    chance: random.Random
+    versions: dict[bytes, list[tuple[str, SealedReport]]]
+
+    def values(self, kind: int) -> tuple[int | tuple[int, ...] | None, ...]:
+        pick = self.chance.choice
+        return {
+            1: (pick([1, 2, 3]), pick([None, 1, 2, 3])),
+            3: (pick([1, 2]), pick([None, (), (3,), (1, 4)])),
+            10: (pick([None, 0, 4, 17]),),
+            12: (pick([1, 2]),),
+        }[kind]
+
+    def report(self, slug: str, kind: int, **more: Any) -> SealedReport:  # noqa: ANN401  # any field of a draft
+        given = {
+            "scene": self.chance.randint(1, 4),
+            "values": self.values(kind),
+            "time": NOW - self.chance.randint(0, 20) * DAY,
+        }
+        return self.town.report(slug, kind, **{**given, **more})
+
+    async def step(self) -> None:
+        what = self.chance.random()
+        if what < 0.5 or not self.versions:
+            kind = self.chance.choice(list(DIMS))
+            slug = self.chance.choice(OWNERS[kind])
+            made = [self.report(slug, kind)]
+        else:
+            slug, parent = self.chance.choice(self.versions[self.chance.choice(list(self.versions))])
+            if what > 0.9:
+                by = self.town.field(slug)
+                record = case(by, CaseKind.RECLASSIFY, NOW, digest=parent.digest, code="protected")
+                assert (await send(self.town, by, record))[0][0] == "created"
+                return
+            first = parent.manifest
+            following = {"report_id": first.report_id, "version": first.version + 1, "parents": (parent.digest,)}
+            made = [self.report(slug, first.kind, **following)]
+            if what > 0.8:
+                again = {"version": first.version + 2, "parents": (made[0].digest,)}
+                made.append(self.report(slug, first.kind, **{**following, **again}))
+        outcomes = await self.town.outcomes(self.town.field(slug), *made)
+        assert {one[0] for one in outcomes} <= {"created", "forked", "trimmed"}, outcomes
+        for one in made:
+            self.versions.setdefault(one.manifest.report_id, []).append((slug, one))
+
+
+async def stored(town: Town, table: Any) -> list[Any]:  # noqa: ANN401  # any table, its rows
+    async with town.engine.read() as connection:
+        return list(await connection.execute(select(*table.c).order_by(*table.primary_key.columns)))
+
+
+async def counts(town: Town) -> dict[Row, int]:
+    rows = await stored(town, tables.rollups)
+    return {(one.agency, one.dim, one.kind, one.day, one.scene, one.value): one.count for one in rows if one.count}
+
+
+async def counted_again(town: Town) -> dict[Row, int]:
+    """Count the facts that are stored, one report at a time."""
+    found = Counter[Row]()
+    for one in await stored(town, tables.facts):
+        local = datetime.fromtimestamp(one.time, UTC).astimezone(ZoneInfo("Europe/Stockholm")).date()
+        day = local.toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
+
+        def add(dim: str, value: int, more: int = 1, one: Any = one, day: int = day) -> None:  # noqa: ANN401  # a row
+            found[one.agency, dim, one.kind, day, one.scene, value] += more
+
+        add("", 0)
+        values = decode(list[Any], one.coded, "coded")
+        for dim, value in zip(DIMS[one.kind], values, strict=True):
+            if dim == "needles":
+                if value:
+                    add(dim, GIVEN)
+                    add(dim, SUM, value)
+            elif isinstance(value, list):
+                add(dim, SEVERAL if len(value) > 1 else value[0] if value else 0)
+            else:
+                add(dim, value or 0)
+    return dict(found)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_counts_are_those_of_the_facts_whatever_happened(town: Town, seed: int) -> None:
+    life = Life(town, random.Random(seed), {})
+    for _ in range(60):
+        await life.step()
+
+    found = await counts(town)
+    assert found == await counted_again(town)
+    assert len({key for key in found if not key[1]}) > 10
+    # One row of facts for each report: an amendment takes its predecessor's place, and of a fork one counts.
+    reports = {one.digest: one.report_id for one in await stored(town, tables.reports)}
+    counting = [reports[one.digest] for one in await stored(town, tables.facts)]
+    assert len(counting) == len(set(counting))
+
+
+async def test_what_was_filed_before_there_were_counts_is_counted_once(town: Town) -> None:
+    life = Life(town, random.Random(9), {})
+    for _ in range(30):
+        await life.step()
+    before = await counts(town)
+
+    async def lose(connection: AsyncConnection) -> None:
+        await connection.execute(delete(tables.rollups))
+
+    await town.writer.submit(lose)
+    services = town.new_services()
+    await services.sweeping.once()
+    await services.sweeping.once()
+
+    assert await counts(town) == before
+
+
+# what was published
+
+
+async def publish(town: Town) -> None:
+    """Look as the server does, a quarter of an hour after it last did."""
+    town.clock.now += 900
+    await town.services.sweeping.once()
+
+
+async def push(town: Town, slug: str, reports: Iterable[SealedReport], number: int = 0) -> None:
+    outcomes = await town.outcomes(town.field(slug, number), *reports)
+    assert {one[0] for one in outcomes} <= {"created", "trimmed"}, outcomes
+
+
+def incidents(town: Town, number: int, scene: int, **more: Any) -> list[SealedReport]:  # noqa: ANN401  # of a draft
+    given = {"scene": scene, "values": (1, 2), "time": LAST_WEEK}
+    return [town.report("security", 1, **{**given, **more}) for _ in range(number)]
+
+
+async def rows(town: Town) -> list[tuple[Any, ...]]:
+    """Return every row that was published of the week and was due with it, with agencies by their names."""
+    names = {one.id: slug for slug, one in town.agencies.items()}
+    week = week_named(WEEK)
+    found = [one for one in await stored(town, tables.published_cells) if one.week == week and one.kind != OUTREACH]
+    return sorted((names[one.viewer], *one[2:7], -1 if one.figure is None else one.figure) for one in found)
+
+
+async def protect(town: Town, report: SealedReport) -> None:
+    by = town.field("security")
+    record = case(by, CaseKind.RECLASSIFY, town.clock.now, digest=report.digest, code="protected")
+    assert (await send(town, by, record))[0][0] == "created"
+
+
+async def asked(town: Town, slug: str, *present: str) -> CountsAnswer:
+    caller = await town.caller(town.supervisor(slug))
+    agencies = tuple(town.agencies[one].id for one in present)
+    return await town.services.cube.show(caller, CountsAsk(WEEK, WEEK, (1,), agencies))
+
+
+def figure(answer: CountsAnswer, dim: str = "", value: int = 0) -> int | None:
+    [found] = [one.figure for one in answer.others if (one.kind, one.dim, one.value) == (1, dim, value)]
+    return found
+
+
+async def test_what_is_never_counted_and_what_is_at_a_protected_place_is_in_no_published_row(town: Town) -> None:
+    await push(town, "security", [*incidents(town, 14, 1), *incidents(town, 9, 2)])
+    hidden = incidents(town, 8, 3)
+    await push(town, "security", hidden)
+    for one in hidden:
+        await protect(town, one)
+    # K06, K16 and K19 show as kind 0, which tells nothing of itself.
+    await push(town, "health", [town.report("health", 0) for _ in range(12)])
+    await publish(town)
+    found = await rows(town)
+    assert {one[1] for one in found if one[-1] > 0} == {1}
+    assert not {kind_code(one[1]) for one in found} & {"K00", "K06", "K16", "K19"}
+    assert {one[-1] for one in found if one[4:6] == ("scene", 3)} == {-1}
+
+    await push(town, "health", [town.report("health", 0) for _ in range(12)])
+    for one in hidden[:6]:
+        again = {"report_id": one.manifest.report_id, "version": 2, "parents": (one.digest,)}
+        await push(town, "security", [town.report("security", 1, scene=3, time=LAST_WEEK, **again)])
+    for days in (7, 28, 91):
+        town.clock.now = NOW + days * DAY
+        await publish(town)
+    assert await rows(town) == found
+
+
+async def test_a_correction_into_a_protected_place_leaves_no_notch(town: Town) -> None:
+    reports = incidents(town, 20, 1)
+    await push(town, "security", [*reports, *incidents(town, 9, 2)])
+    await publish(town)
+    before = await rows(town)
+
+    for one in reports[:12]:
+        await protect(town, one)
+    town.clock.now = NOW + 7 * DAY
+    await publish(town)
+
+    assert await rows(town) == before
+    assert figure(await asked(town, "police"), "scene", 1) == 20
+    own = await asked(town, "security")
+    assert [one.number for one in own.own if (one.dim, one.scene) == ("", 1)] == [8], "the owner counts what is left"
+
+
+async def test_late_reports_appear_when_they_are_many_and_only_at_the_looks(town: Town) -> None:
+    await push(town, "security", [*incidents(town, 20, 1), *incidents(town, 9, 2), *incidents(town, 7, 3)])
+    await publish(town)
+    await push(town, "security", [*incidents(town, 10, 1), *incidents(town, 1, 2), *incidents(town, 4, 3)])
+    town.clock.now = NOW + 3 * DAY
+    await publish(town)
+    assert figure(await asked(town, "police"), "scene", 1) == 20
+
+    town.clock.now = NOW + 7 * DAY
+    await publish(town)
+
+    assert figure(await asked(town, "police"), "scene", 1) == 30
+    assert figure(await asked(town, "police"), "scene", 2) == 10
+    assert figure(await asked(town, "police")) == 50
+    assert figure(await asked(town, "police", "health")) == 50
+
+
+async def test_a_screen_of_several_shows_the_total_of_all_where_each_of_them_is_shown_it(town: Town) -> None:
+    await push(town, "security", [*incidents(town, 20, 1), *incidents(town, 9, 2)])
+    police = {"values": (1, 2), "time": LAST_WEEK}
+    await push(town, "police", [town.report("police", 1, scene=1, **police) for _ in range(11)])
+    await push(town, "police", [town.report("police", 1, scene=3, **police) for _ in range(6)])
+    await publish(town)
+
+    assert figure(await asked(town, "health"), "scene", 1) == 30
+    assert figure(await asked(town, "police"), "scene", 1) == 20
+    assert figure(await asked(town, "police", "security"), "scene", 1) == 30
+    # The guards see no more than eleven and six of the police, of which the smaller is hidden.
+    assert figure(await asked(town, "health", "security"), "scene", 2) is None
+
+
+async def test_field_staff_are_refused(town: Town) -> None:
+    caller = await town.caller(town.field("police"))
+    with pytest.raises(Invalid) as refused:
+        await town.services.cube.show(caller, CountsAsk(WEEK, WEEK))
+    assert refused.value.code == "not_allowed"
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_of_what_the_server_published_a_solver_finds_nothing_small(town: Town, seed: int) -> None:
+    chance = random.Random(seed)
+    scenes, codes = [1, 2, 3, 4], [1, 2, 3, 4, 5]
+
+    async def filed(slug: str, number: int) -> None:
+        made = [
+            town.report(
+                slug,
+                1,
+                scene=chance.choices(scenes, [12, 7, 2, 1])[0],
+                values=(chance.choices(codes, [9, 5, 3, 1, 1])[0], chance.randint(1, 3)),
+                time=LAST_WEEK,
+            )
+            for _ in range(number)
+        ]
+        for first in range(0, number, 50):
+            await push(town, slug, made[first : first + 50])
+
+    await filed("security", 60)
+    await filed("police", 25)
+    await publish(town)
+    for days in (7, 28):
+        await filed("security", chance.choice([3, 30]))
+        await filed("police", chance.choice([0, 1, 17]))
+        town.clock.now = NOW + days * DAY
+        await publish(town)
+
+    cells = [one for one in await stored(town, tables.published_cells) if one.week == week_named(WEEK)]
+    made = [one for one in await stored(town, tables.published_from) if one.week == week_named(WEEK)]
+    for viewer in town.agencies.values():
+        mine = [one for one in cells if (one.viewer, one.kind) == (viewer.id, 1)]
+        families = _families((one.dim, one.value) for one in mine if one.revision == 0)
+        seen = list[Publication]()
+        for revision in sorted({one.revision for one in mine}):
+            exact = Counter[Cell]()
+            for one in made:
+                if (one.kind, one.revision) == (1, revision) and one.agency != viewer.id:
+                    exact[one.dim, one.value] += one.count
+            shown = {(one.dim, one.value) for one in mine if one.revision == revision and one.figure is not None}
+            seen.append(Publication(exact, shown))
+        assert seen[0].shown
+        attacker = Attacker(families, seen)
+        small = [[cell for cell in attacker.cells if one.exact.get(cell, 0) < 5] for one in seen]
+        assert known_too_well(attacker, small, 5) == []
+
+
+def _families(cells: Iterable[Cell]) -> list[Family]:
+    """Return what adds up, by what stands in the published rows alone."""
+    by_dim = dict[str, list[Cell]]()
+    for cell in cells:
+        by_dim.setdefault(cell[0], []).append(cell)
+    return [Family(TOTAL, tuple(children)) for dim, children in by_dim.items() if dim]
