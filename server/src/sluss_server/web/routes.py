@@ -37,7 +37,6 @@ HTML: Final = "text/html"
 _FORM_LIMIT: Final = 1024
 _SEE_OTHER: Final = 303
 _NOT_MODIFIED: Final = 304
-_PLAIN: Final = Wishes(lang="sv", theme="auto")
 
 
 def routes(shell: Shell) -> list[HTTPRouteHandler]:
@@ -139,9 +138,9 @@ class Desk:
         status, headers, _ = problem.respond(error, shell=self._shell, trace=trace, route=route)
         refusal = problem.refusal_of(error)
         try:
-            wishes = asking.wishes(scope, {})
+            wishes = asking.wishes(scope, asking.query_of(scope))
         except Invalid:
-            wishes = _PLAIN
+            wishes = asking.wishes(scope, {})
         body = _pages().fault(wishes, faults.fault_of(refusal), status, trace.request_id)
         headers |= {"content-security-policy": guard.POLICY}
         if refusal.code == "session_ended":
