@@ -1,6 +1,7 @@
 """Every alarm that a device can raise: a stable code, and one sentence that says what it means and what to do.
 
 An alarm is about something that was kept out or did not come; nobody has to act at once, because nothing was believed.
+One alarm is about what did not go out: a task whose time is over, which stays until somebody has answered it.
 It names no content: a code, and the digest or feed that it is about.
 Source: docs/threat-model.md, "What a server that lies can and cannot do".
 
@@ -30,6 +31,8 @@ ALARMS: Final[dict[str, str]] = {
     "heads_missing": f"The server does not say with which directories a report was sealed; {_HOST}",
     "section_differs": f"A part of a report was swapped; the report was kept out. Also {_HOST}",
     "facts_differ": f"The scene of a report was changed; the report was kept out. Also {_HOST}",
+    # what somebody owed
+    "task_overdue": "A duty or a review was not answered in its time: see `sluss-device tasks`, and answer it now.",
     # the own agency's ledger
     "feed_withheld": f"The server's ledger has more of a feed than the server gave; it is asked again. Also {_HOST}",
     "ledger_fork": f"The server signed two ledgers of this agency that contradict each other: {_HOST}",

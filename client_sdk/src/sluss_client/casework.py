@@ -146,6 +146,13 @@ def make_grants(local: Local, now: int) -> None:
             local.outbox.save(msgspec.structs.replace(row, unsent=tuple(left)))
 
 
+def forget(local: Local, row: Row) -> None:
+    """Let go of what waits to be sent about a row that is over."""
+    for key, _ in list(local.store.items(_GRANTS)):
+        if key.startswith(row.key):
+            local.store.delete(_GRANTS, key)
+
+
 def _take_answers(
     local: Local, space: str, sent: list[tuple[bytes, bytes]], outcomes: tuple[wire.Outcome, ...], now: int
 ) -> None:

@@ -18,13 +18,18 @@ from sluss_client import (
     announcing,
     casework,
     clock,
+    counts,
+    extracting,
+    launching,
     lists,
     quarantine,
+    screen,
     views,
 )
 from sluss_client.agency import agreements, registrar, roots
 from sluss_client.answers import Colleague, Duty, Held, Quarantined, SyncResult, Waiting
 from sluss_client.cases.acts import Cases
+from sluss_client.cases.registering import Registering
 from sluss_client.disclosing.acts import Disclosing
 from sluss_client.errors import NotFound, Refused
 from sluss_client.keyring.custody import Custody
@@ -41,7 +46,7 @@ from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 
 
-class Device(Filing, Disclosing, Cases):
+class Device(Filing, Disclosing, Cases, Registering):
     """One staff member's device; open it with `open` or `enrol`, and use it in an `async with`."""
 
     # opening
@@ -168,9 +173,20 @@ class Device(Filing, Disclosing, Cases):
 
     # reading
 
-    def reports(self, scene: str | None = None, kind: str | None = None) -> Iterator[Report]:
-        """Yield what this person may read, newest first, from this device alone."""
+    def reports(
+        self, scene: str | None = None, kind: str | None = None, *, present: Sequence[str] = ()
+    ) -> Iterator[Report]:
+        """Yield what this person may read, newest first, from this device alone.
+
+        With others `present`, as `readers` names audiences (`police/field`) or `guests`, only what all of them may see.
+
+        Raises:
+            Invalid: `unknown_agency` for somebody present who is nobody.
+
+        """
         found = views.all_reports(self._local, self._pack(), self.now())
+        if present:
+            found = screen.all_shown(self._local, found, present, self._pack(), self.now())
         wanted = (
             report
             for report in found
@@ -178,20 +194,36 @@ class Device(Filing, Disclosing, Cases):
         )
         return iter(sorted(wanted, key=lambda report: (report.observed_at, report.id), reverse=True))
 
-    def get(self, report_id: ReportId | str) -> Report:
-        """Return one report.
+    def get(self, report_id: ReportId | str, *, present: Sequence[str] = ()) -> Report:
+        """Return one report; with others `present`, as for `reports`, what all of them may see of it.
 
         Raises:
-            NotFound: it is not on this device, or this person may not know of it: the two look alike.
+            NotFound: it is not on this device, or this person or others present may not know of it: all look alike.
+            Invalid: as `reports`.
 
         """
         found = views.one_report(self._local, views.as_id(report_id), self._pack(), self.now())
+        if present:
+            several = screen.all_shown(self._local, [] if found is None else [found], present, self._pack(), self.now())
+            found = next(several, None)
         if found is None:
             raise NotFound("report_id")
         if found.digest:
             # What is opened of it stands in the owner's ledger.
             found.watched(lambda slot: reads.opened(self._local, found.digest, slot, self.now()))
         return found
+
+    def extract(self, name: str) -> extracting.Extract:
+        """Return what the own agency tells a person of this name or alias who asks, and what it leaves out; no network.
+
+        It is made of the reports that are open here; each of them is told to the agency's ledger as read.
+
+        Raises:
+            Refused: `supervisor_only`; `closed` where the pack does not say what is told.
+            Invalid: `missing_field` without a name.
+
+        """
+        return extracting.extract(self._local, name, self._pack(), self.now())
 
     def waiting(self) -> list[Waiting]:
         """Return what the server has not acknowledged, in the order of filing, with the reason where it refused."""
@@ -229,6 +261,31 @@ class Device(Filing, Disclosing, Cases):
 
         """
         return await quarantine.listed(self._local, self._transport, self._pack(), self.now())
+
+    async def counts(
+        self, first: str, last: str, kinds: Sequence[str] = (), *, present: Sequence[str] = ()
+    ) -> counts.Counts:
+        """Fetch a supervisor's counts of ISO weeks (`2026-W06`): the own agency's exactly, others' as published.
+
+        With other agencies `present` (`police`), what a screen may show that all of them look at.
+
+        Raises:
+            Refused: `supervisor_only`.
+            Invalid: `unknown_kind`, `unknown_agency`, `out_of_range`.
+            Offline: no contact.
+
+        """
+        return await counts.fetch(self._local, self._transport, self._pack(), first, last, kinds, present)
+
+    async def launch(self) -> str:
+        """Return a link that signs one browser in to the overview, once and within a minute, as this supervisor.
+
+        Raises:
+            Refused: `supervisor_only`.
+            Offline: no contact.
+
+        """
+        return await launching.link(self._local, self._transport)
 
     async def countersign(self, report_id: ReportId | str) -> int:
         """Take a report that `quarantine` listed out of it; durable when it returns, sent at the next sync.

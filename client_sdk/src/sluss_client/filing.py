@@ -48,6 +48,7 @@ from sluss_schemas.ids import (
 from sluss_schemas.policy import decide
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
+from sluss_schemas.quoting import NOTHING, Quoted
 
 _AUTHOR: Final = slot("AUT")
 _DECIDER_LABEL: Final = b"sluss/decider"
@@ -81,6 +82,7 @@ class Moment:
 class Sealable:
     """One version to seal, and what the author was shown and answered.
 
+    In `shown` the label `author` stands for the author's own devices alone, without anybody named besides.
     With `hold` nothing goes to another agency by itself; a duty that was answered goes out with what it is about alone.
     """
 
@@ -93,6 +95,7 @@ class Sealable:
     duties: Sequence[str]
     hold: str = ""
     place_stays: bool = False
+    quoted: Quoted = NOTHING
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -315,7 +318,14 @@ def _plain_sections(
 
 def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.Manifest, key: bytes) -> bytes:
     author, owner = moment.author, moment.trust.own.sector
-    extra = encode(forms.author_extra(work.form, owner, moment.pack, place_stays=work.place_stays, hold=work.hold))
+    extra = forms.author_extra(
+        work.form,
+        owner,
+        moment.pack,
+        place_stays=work.place_stays,
+        hold=work.hold,
+        quoted=work.quoted.array(),
+    )
     section = AuthorSection(
         author.function,
         author.person.alias,
@@ -324,7 +334,7 @@ def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.
         salt,
         author.device.sign.sign(manifest.author_message(bare)),
         work.recorded_at,
-        msgspec.Raw(extra),
+        msgspec.Raw(encode(extra)),
     )
     context = manifest.section_context(work.report_id, bare.author_ref, work.version, _AUTHOR)
     return crypto.encrypt_section(key, context, encode(section))
@@ -341,9 +351,11 @@ def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[Target]:
         if epoch is not None and bitmap and crypto.usable(epoch.kem_key):
             targets.append(Target(epoch.kem_kid, epoch.kem_key, bitmap))
     named = Receiver(owner, "field", own=True, named=True)
-    bitmap = trust.slots(pack, kind, owner, named).open & filled & work.shown.get("named", 0)
-    if pack.kinds[kind].case_staff and bitmap:
-        people = {moment.author.person.person, *(PersonId(one) for one in getattr(work.form, "case_staff", ()))}
+    open_to_named = trust.slots(pack, kind, owner, named).open & filled
+    staff = open_to_named & work.shown.get("named", 0) if pack.kinds[kind].case_staff else 0
+    if bitmap := staff or open_to_named & work.shown.get("author", 0):
+        people = {moment.author.person.person}
+        people |= {PersonId(one) for one in getattr(work.form, "case_staff", ())} if staff else set()
         devices = (device for person in people for device in trust.devices_of(person))
         targets += [
             Target(device.kem_kid, device.kem_key, bitmap) for device in devices if crypto.usable(device.kem_key)

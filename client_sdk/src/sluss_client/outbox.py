@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from sluss_client.store import Store
+from sluss_schemas.quoting import NOTHING, Quoted
 from sluss_schemas.sync import MAX_PUSH_BYTES, MAX_PUSH_ITEMS
 
 _SPACE: Final = "outbox"
@@ -62,6 +63,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     `duties` are the author's answers by code, `due` the duties that the form put, `unsent` those answered "send" that
     have yet to leave in a grant of their own.
     `hold` says why it goes to the own agency alone, `place_stays` that the others get its scene and no place;
+    `quoted` is what it quotes of other reports, which limits its readers and may end it;
     `note` is the note on the market that it made by itself, and `made_from` the report that made this note.
     """
 
@@ -91,6 +93,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     place_stays: bool = False
     note: bytes = b""
     made_from: bytes = b""
+    quoted: Quoted = NOTHING
 
     def __repr__(self) -> str:
         """Show no content and no key."""
@@ -229,6 +232,8 @@ class Outbox:
         with self._store.transaction():
             for space in (_SPACE, _PENDING, _UNSENT, _ITEMS, _KEPT, _AGAIN):
                 self._store.delete(space, row.key)
+            if self._latest(row.report_id) == row.version:
+                self._store.delete(_LATEST, row.report_id)
 
     def _batches(self, rows: Iterable[Row]) -> Iterator[list[tuple[Row, bytes]]]:
         batch: list[tuple[Row, bytes]] = []

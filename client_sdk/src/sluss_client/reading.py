@@ -36,6 +36,7 @@ from sluss_schemas.ids import (
     slot,
     slots_of,
 )
+from sluss_schemas.policy import offences
 from sluss_schemas.policy.answers import Receiver, Slots
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
@@ -255,10 +256,10 @@ def check_grant(grant: disclosure.Grant, pack: Pack, *, named: bool, now: int) -
         allowed = not named and not grant.tests
     else:
         gateway = pack.gateways.get(grant.gateway)
-        affirmed = [(test.code, test.met) for test in grant.tests]
+        answers = [(test.code, test.met) for test in grant.tests]
         allowed = (
             gateway is not None
-            and affirmed == [(test.code, True) for test in gateway.tests]
+            and not offences.wanting(pack, gateway, answers)
             and (named or gateway.duty or gateway.at_filing)
             and (gateway.basis == "none" or grant.basis is not None)
         )

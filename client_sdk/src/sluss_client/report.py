@@ -11,6 +11,7 @@ Source: docs/contract.md, "The SDK".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -25,6 +26,7 @@ from sluss_schemas.codec import decode
 from sluss_schemas.forms.base import field_named
 from sluss_schemas.ids import COMPARTMENT_CODES, COMPARTMENT_NAMES, Compartment, PersonId, ReportId, bit, slot
 from sluss_schemas.policy.model import Pack
+from sluss_schemas.quoting import Quoted, read_quoted
 
 FORM_COMPARTMENTS: Final[tuple[Compartment, ...]] = ("SIT", "PLC", "SUB", "CAR", "ENF", "SAF")
 """The compartments whose sections a form makes."""
@@ -136,6 +138,30 @@ class Report:
     def watched(self, opened: Callable[[int], None]) -> None:
         """Have `opened` called with the slot of every filled section before it is read."""
         self._opened = opened
+
+    def narrowed(self, may: int, briefs: Mapping[int, bytes], closed: Callable[[Compartment], Reason]) -> Report:
+        """Return this report with no more than these slots open, of which `briefs` are made here; `closed` says why.
+
+        It does not say through what a part is open: that is this person's alone to know.
+        """
+        found = copy(self)
+        vars(found).update(
+            scene=self.scene if may & (bit("PLC") | bit("PLC", brief=True)) else None,
+            _may=may,
+            _sections={number: data for number, data in {**self._sections, **briefs}.items() if may >> number & 1},
+            _closed=closed,
+            _because=_unexplained,
+        )
+        return found
+
+    @property
+    def may(self) -> int:
+        """The slots that are open, as a bitmap."""
+        return self._may
+
+    def why_closed(self, part: Compartment) -> Reason:
+        """Return why a part is closed."""
+        return self._closed(part)
 
     def explained(self, because: Callable[[Compartment], tuple[Because, ...]]) -> None:
         """Have `because` say through what a compartment is open."""
@@ -268,6 +294,16 @@ class Report:
     def hold(self) -> str:
         """Why this version went to the own agency alone, for those who read its author; empty where it did not."""
         return forms.hold_in(self.author_extra())
+
+    @property
+    def limits_known(self) -> bool:
+        """Whether its author section is here, which says why it is held and what it quotes; a copy may lack it."""
+        return self.form_of("AUT") == "full" and slot("AUT") in self._sections
+
+    @property
+    def quoted(self) -> Quoted:
+        """What this version quotes, which limits its readers, for those who read its author; else nothing."""
+        return read_quoted(forms.quoted_in(self.author_extra()))
 
     def _open(self, number: int) -> bytes | None:
         data = self._sections.get(number)

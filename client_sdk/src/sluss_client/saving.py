@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import filing, holding, places, views
+from sluss_client import clock, copies, filing, holding, places, quoting, views
 from sluss_client.answers import ReaderRow
 from sluss_client.casework import ANSWERS
 from sluss_client.errors import Invalid, NotFound, Refused
@@ -25,9 +25,11 @@ from sluss_client.report import Report
 from sluss_client.trust import Reachable, local_day
 from sluss_schemas import forms
 from sluss_schemas.forms import market, namecheck
+from sluss_schemas.forms.ages import ages_on
 from sluss_schemas.ids import COMPARTMENTS, ReportId, slot
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.readers import AgencyView, asked, readers
+from sluss_schemas.quoting import NOTHING, Quoted
 
 _HOUR_S: Final = 3600
 SOURCE: Final = "source"
@@ -54,6 +56,7 @@ class Wish:
         place_stays: whether the version before told its scene without its place, which an amendment keeps too.
         confirm_text: that the free texts name nobody.
         source: a key under which the same thing is never filed twice.
+        quoted: what it quotes, which an amendment keeps.
 
     """
 
@@ -62,6 +65,7 @@ class Wish:
     place_stays: bool = False
     confirm_text: bool = False
     source: str | None = None
+    quoted: Quoted = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Plan:
     filled: int
     hold: str
     place_stays: bool
+    quoted: Quoted = NOTHING
 
 
 def plan(local: Local, form: forms.Form, pack: Pack, wish: Wish, now: int) -> Plan:
@@ -86,9 +91,11 @@ def plan(local: Local, form: forms.Form, pack: Pack, wish: Wish, now: int) -> Pl
     agreed = local.trust.reduced(form.KIND, form.scene, now)
     filled = filing.filled_slots(form, local.trust.own.sector, pack, place_stays=place.stays, agreed=agreed)
     shown = filing.shown_readers(local.trust, pack, form, filled, now)
+    shown = quoting.narrowed(local, wish.quoted, shown, pack, now)
     asked = place.hold or wish.hold
     hold = holding.hold_of(local, form, pack, shown, asked=asked, confirmed=wish.confirm_text)
-    return Plan(holding.only_own(local, shown) if hold else shown, filled, hold, stays)
+    shown = quoting.only_author(wish.quoted, holding.only_own(local, shown) if hold else shown, filled)
+    return Plan(shown, filled, hold, stays, wish.quoted)
 
 
 def save(local: Local, form: forms.Form, version: Version, wish: Wish, now: int) -> Report:
@@ -115,7 +122,7 @@ def save(local: Local, form: forms.Form, version: Version, wish: Wish, now: int)
         local.outbox.forget_after(row)
         if wish.source is not None:
             local.store.put(SOURCE, wish.source.encode(), version.report_id)
-    return views.of_row(local, row, form, pack)
+    return views.of_row(local, row, form, pack, now)
 
 
 def _check(local: Local, form: forms.Form, pack: Pack, now: int) -> None:
@@ -138,6 +145,7 @@ def _row(local: Local, form: forms.Form, version: Version, planned: Plan, now: i
         after=version.after,
         hold=planned.hold,
         place_stays=planned.place_stays,
+        quoted=planned.quoted,
     )
 
 
@@ -147,13 +155,14 @@ def _row(local: Local, form: forms.Form, version: Version, planned: Plan, now: i
 def _note(local: Local, form: forms.Form, row: Row, pack: Pack, now: int) -> bytes:
     """File the note that a report makes by itself, or the next version of it, and return its id; nothing without one.
 
-    Only the device that filed the first version knows its note; an embargo and a protected place keep the note back.
+    Only the device that filed the first version knows its note; an embargo, a protected place and a quote that ends
+    keep the note back.
     What would be over by now makes none.
     """
     before = local.outbox.get(row.report_id, row.version - 1)
     made = before.note if before is not None else b""
     note = market.note_of(form, pack, local.trust.own.sector)
-    if row.hold in {"embargo", "protected"} or (row.version > 1 and before is None):
+    if row.hold in {"embargo", "protected"} or row.quoted.until is not None or (row.version > 1 and before is None):
         return made
     if note is None:
         return _emptied(local, made, row, now) if made else b""
@@ -178,7 +187,7 @@ def _file_note(local: Local, note: forms.Form, note_id: ReportId, row: Row, now:
     if last is not None and last.values == values:
         return note_id
     version = Version(note_id, 1) if last is None else next_version(local, note_id)
-    planned = plan(local, note, local.trust.pack(now), Wish(), now)
+    planned = plan(local, note, local.trust.pack(now), Wish(quoted=row.quoted), now)
     made = _row(local, note, version, planned, now)
     local.outbox.save(msgspec.structs.replace(made, made_from=row.report_id))
     local.outbox.forget_after(made)
@@ -240,22 +249,33 @@ def form_of(local: Local, report_id: ReportId, now: int) -> tuple[forms.Form, Wi
     head = received.heads()[0] if received is not None else None
     if row is not None and (head is None or row.version > head.version or row.digest == head.digest):
         return forms.make(row.kind, msgspec.msgpack.decode(row.values)), Wish(
-            hold=row.hold, place_stays=row.place_stays
+            hold=row.hold, place_stays=row.place_stays, quoted=_still(row.quoted, now)
         )
     report = views.one_report(local, report_id, pack, now)
     if report is None:
         raise NotFound("report_id")
-    if report.agency != local.trust.own.slug or report.form_of("AUT") != "full":
+    if report.agency != local.trust.own.slug or not report.limits_known:
         raise Refused("report", code="cannot_amend")
     extra = report.author_extra()
     form = forms.rebuild(report.kind_number, report.full_arrays(), pack, extra)
-    kept = Wish(hold=forms.hold_in(extra), place_stays=forms.place_stayed(extra))
+    quoted = _still(report.quoted, now)
+    if not quoting.whole(local, quoted, report.kind_number, pack):
+        # What the quotes keep from this device would be lost in a version that is written on it.
+        raise Refused("report", code="cannot_amend")
+    kept = Wish(hold=forms.hold_in(extra), place_stays=forms.place_stayed(extra), quoted=quoted)
     author = report.author
     staff = getattr(form, "case_staff", None)
     if staff is None or author is None or author.person in {None, local.person.person, *staff}:
         return form, kept
     # Whoever wrote the version before keeps reading the report, although somebody else amends it.
     return msgspec.structs.replace(form, case_staff=[*staff, author.person]), kept
+
+
+def _still(quoted: Quoted, now: int) -> Quoted:
+    """Return what a report quotes, unless the time is over for which it was opened."""
+    if quoted.over(clock.latest(now)):
+        raise Refused("report", copies.OVER, code="lease_ended")
+    return quoted
 
 
 def readers_of(local: Local, form: forms.Form, wish: Wish, now: int) -> list[ReaderRow]:
@@ -277,10 +297,16 @@ def readers_of(local: Local, form: forms.Form, wish: Wish, now: int) -> list[Rea
         filled=[code for code in COMPARTMENTS if planned.filled >> slot(code) & 1],
         embargo=bool(planned.hold),
         agreed=local.trust.agreed(now, form.scene),
+        within=_within(planned, own.slug) if planned.quoted.quotes else None,
     )
     return [
         ReaderRow(row.audience, row.compartment, row.form, row.rule_id, row.reason, "; ".join(row.law)) for row in rows
     ]
+
+
+def _within(planned: Plan, own: str) -> dict[str, int]:
+    """Return what a plan gives each audience, by the names that `readers` has for them."""
+    return {f"{own}/case_staff" if label == holding.NAMED else label: bits for label, bits in planned.shown.items()}
 
 
 def check_text(local: Local, form: forms.Form, now: int) -> list[namecheck.Finding]:
@@ -352,7 +378,8 @@ def _tells(local: Local, form: forms.Form, code: str, to: Reachable, filled: int
 
 def _may_be_child(form: forms.Form, pack: Pack) -> bool:
     """Tell whether anybody in the form may be a child: doubt protects, so an age that is not known may be one."""
-    youngest = [forms.age_range(person)[0] for person in forms.persons_of(form)]
+    day = local_day(int(form.observed_at.timestamp()), pack.zone)
+    youngest = [ages_on(person, day)[0] for person in forms.persons_of(form)]
     return any(age is None or age < pack.parameters.child_age for age in youngest)
 
 

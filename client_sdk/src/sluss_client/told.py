@@ -50,6 +50,13 @@ def save(local: Local, digest: bytes, told: Told) -> None:
     local.store.put(_SPACE, digest + told.grant_id, msgspec.msgpack.encode(told))
 
 
+def forget(local: Local, digest: bytes) -> None:
+    """Let go of the grants of a version that is here no longer."""
+    for key, _ in list(local.store.items(_SPACE)):
+        if key[:_DIGEST_BYTES] == digest:
+            local.store.delete(_SPACE, key)
+
+
 def of_version(local: Local, digest: bytes) -> Iterator[Told]:
     """Yield the grants of a version that were made here and not taken back."""
     for key, data in local.store.items(_SPACE):

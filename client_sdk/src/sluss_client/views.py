@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sluss_client import clock
+from sluss_client import clock, copies
 from sluss_client.answers import Held
 from sluss_client.disclosing import ages
 from sluss_client.local import Local
@@ -25,7 +25,7 @@ from sluss_client.report import Because, Reason, Report
 from sluss_client.sections import AuthorSection, plaintext
 from sluss_schemas import disclosure, forms
 from sluss_schemas.codec import encode
-from sluss_schemas.ids import COMPARTMENTS, Column, Compartment, ReportId, bit, bitmap_of, slot
+from sluss_schemas.ids import COMPARTMENTS, Column, Compartment, ReportId, Sector, bit, bitmap_of, slot
 from sluss_schemas.manifest import read_manifest
 from sluss_schemas.policy import decide
 from sluss_schemas.policy.answers import Receiver
@@ -61,7 +61,7 @@ def moment(at: int, pack: Pack) -> datetime:
 # own filings
 
 
-def of_row(local: Local, row: Row, form: forms.Form, pack: Pack) -> Report:
+def of_row(local: Local, row: Row, form: forms.Form, pack: Pack, now: int) -> Report:
     """Return an own filing: its author may read all of it, also where the agency's other staff may not."""
     own = local.trust.own
     person = local.person
@@ -75,11 +75,12 @@ def of_row(local: Local, row: Row, form: forms.Form, pack: Pack) -> Report:
             bytes(32),
             bytes(64),
             row.filed_at,
-            msgspec.Raw(encode(forms.author_extra(form, own.sector, pack, place_stays=row.place_stays, hold=row.hold))),
+            msgspec.Raw(encode(_extra(row, form, own.sector, pack))),
         )
     )
     collected: set[Compartment] = {"AUT", *decide.collected(pack, row.kind, own.sector)}
     state = {State.SENT: "sent", State.QUARANTINED: "quarantined", State.REFUSED: "refused"}.get(row.state, "waiting")
+    over = row.quoted.over(clock.latest(now))
     return Report(
         report_id=ReportId(row.report_id),
         kind=row.kind,
@@ -90,10 +91,14 @@ def of_row(local: Local, row: Row, form: forms.Form, pack: Pack) -> Report:
         scene=form.scene,
         time=int(form.observed_at.timestamp()),
         pack=pack,
-        may=bitmap_of(slot(part) for part in collected),
-        sections=sections,
-        closed=lambda part: _not_collected(pack, row.kind, own, part),
+        may=0 if over else bitmap_of(slot(part) for part in collected),
+        sections={} if over else sections,
+        closed=copies.closed if over else lambda part: _not_collected(pack, row.kind, own, part),
     )
+
+
+def _extra(row: Row, form: forms.Form, owner: Sector, pack: Pack) -> list[object] | None:
+    return forms.author_extra(form, owner, pack, place_stays=row.place_stays, hold=row.hold, quoted=row.quoted.array())
 
 
 def _not_collected(pack: Pack, kind: int, own: Directory, part: Compartment) -> Reason:
@@ -119,6 +124,8 @@ def of_received(local: Local, received: Received, pack: Pack, now: int) -> Repor
         return None
     unlocked = [(hold, bits) for hold, bits in given if not _locked(local, hold, owner, pack, now)]
     may, sections = _contents(head, unlocked)
+    over = copies.quoted(local, received, head).over(clock.latest(now))
+    may, sections = (0, {}) if over else (may, sections)
     locked = not may
     name = ReportId(received.report_id)
     scene = local.trust.registry(now).get(head.scene)
@@ -134,7 +141,7 @@ def of_received(local: Local, received: Received, pack: Pack, now: int) -> Repor
         pack=pack,
         may=may,
         sections=sections,
-        closed=_LockedOut() if locked else _Closed(local, head, owner, pack, now),
+        closed=copies.closed if over else _LockedOut() if locked else _Closed(local, head, owner, pack, now),
     )
     report.digest = head.digest
     report.explained(lambda part: because(local, name, part, pack, now))
@@ -296,7 +303,7 @@ def all_reports(local: Local, pack: Pack, now: int) -> Iterator[Report]:
     own = {row.report_id: row for row in local.outbox.rows()}
     for received in local.replica.reports():
         row = own.get(received.report_id) if received.agency == local.trust.own_id else None
-        if row is not None and row.version > received.heads()[0].version:
+        if row is not None and _newer(local, row, received, pack, now):
             continue
         report = of_received(local, received, pack, now)
         if report is not None:
@@ -304,19 +311,27 @@ def all_reports(local: Local, pack: Pack, now: int) -> Iterator[Report]:
                 own.pop(received.report_id, None)
             yield report
     for row in own.values():
-        yield of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack)
+        yield of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack, now)
+
+
+def _newer(local: Local, row: Row, received: Received, pack: Pack, now: int) -> bool:
+    """Tell whether an own filing says more than what has come back: later, or the same without what its quotes keep."""
+    head = received.heads()[0]
+    same = bool(row.quoted.quotes) and row.digest == head.digest
+    locked = all(_locked(local, hold, local.trust.own, pack, now) for hold in head.holds)
+    return row.version > head.version or (same and not locked)
 
 
 def one_report(local: Local, report_id: ReportId, pack: Pack, now: int) -> Report | None:
     """Return one report in its latest version, or None."""
     row, received = local.outbox.head(report_id), local.received(report_id)
-    if received is not None and (row is None or row.version <= received.heads()[0].version):
+    if received is not None and (row is None or not _newer(local, row, received, pack, now)):
         report = of_received(local, received, pack, now)
         if report is not None:
             return report
     if row is None:
         return None
-    return of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack)
+    return of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack, now)
 
 
 def held(local: Local, pack: Pack) -> list[Held]:

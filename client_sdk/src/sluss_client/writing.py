@@ -16,7 +16,7 @@ from datetime import date
 
 import msgspec
 
-from sluss_client import casework, correcting, explaining, holding, protecting, saving, views
+from sluss_client import casework, correcting, explaining, holding, protecting, quoting, saving, views
 from sluss_client.answers import ReaderRow
 from sluss_client.errors import Invalid, NotFound
 from sluss_client.opened import Opened
@@ -27,6 +27,7 @@ from sluss_schemas.ids import ReportId
 from sluss_schemas.policy.explain import Told
 from sluss_schemas.policy.readers import Language
 from sluss_schemas.protected import PROTECTED, ProtectedPlace
+from sluss_schemas.quoting import NOTHING, Quoted
 
 
 class Filing(Opened):
@@ -40,6 +41,7 @@ class Filing(Opened):
         hold: holding.Hold | None = None,
         confirm_text: bool = False,
         source: str | None = None,
+        quotes: Sequence[ReportId | str] = (),
     ) -> Report:
         """Save a report, durable and encrypted, and return it; no network.
 
@@ -52,8 +54,11 @@ class Filing(Opened):
             confirm_text: that the free texts name nobody; without it a report whose text would leave the agency is held
                 for review where `check_text` found something, or where the pack has the sector confirm every text.
             source: a key under which the same thing is never filed twice, for imports.
+            quotes: reports that it repeats something of: nobody gets more of it by itself than of them, and what was
+                opened for a time stays with its author's devices, until then.
 
         Raises:
+            NotFound: a report that is quoted is not on this device.
             Invalid: what is wrong with the form, by code and field; `unknown_duty`.
             Refused: `waiting_for_approval`; `protected_place` for what is not noted at a protected place.
             StoreError: `disk_full`; what was saved before is safe.
@@ -62,7 +67,9 @@ class Filing(Opened):
         if source is not None and (known := self._local.store.get(saving.SOURCE, source.encode())) is not None:
             return saving.known(self._local, ReportId(known[:16]), self._transport.now())
         version = saving.Version(ReportId(os.urandom(16)), 1)
-        wish = saving.Wish(duties=duties or {}, hold=hold or "", confirm_text=confirm_text, source=source)
+        wish = saving.Wish(
+            duties=duties or {}, hold=hold or "", confirm_text=confirm_text, source=source, quoted=self._quoted(quotes)
+        )
         return saving.save(self._local, form, version, wish, self._transport.now())
 
     async def amend(
@@ -77,7 +84,8 @@ class Filing(Opened):
     ) -> Report:
         """Save the next version of a report with some fields changed; returns when it is durable.
 
-        A report that is held stays held; `confirm_text` ends a hold for review and no other.
+        A report that is held stays held; `confirm_text` ends a hold for review and no other. What it quotes limits it
+        as before.
         With `correct` what was told of other persons than the report is about now is recalled in the same step.
 
         Raises:
@@ -143,17 +151,19 @@ class Filing(Opened):
         *,
         hold: holding.Hold | None = None,
         confirm_text: bool = False,
+        quotes: Sequence[ReportId | str] = (),
     ) -> list[ReaderRow]:
         """Return who will read a form, or who was to read a report: the own agency first; no network.
 
-        `hold` and `confirm_text` are as for `file`; what is held has the own agency's readers and those of duties.
+        `hold`, `confirm_text` and, for a form, `quotes` are as for `file`; what is held has the own agency's readers
+        and those of duties.
 
         Raises:
-            NotFound: the report is not on this device.
+            NotFound: the report, or one that is quoted, is not on this device.
             Refused: `cannot_amend` for another agency's report, whose readers are not this agency's to know.
 
         """
-        form, kept = what, saving.Wish(hold=hold or "")
+        form, kept = what, saving.Wish(hold=hold or "", quoted=self._quoted(quotes))
         if isinstance(what, Report):
             row = self._local.outbox.head(what.id)
             duties = dict(row.duties) if row is not None and duties is None else duties
@@ -161,6 +171,10 @@ class Filing(Opened):
             confirm_text = not kept.hold
         wish = replace(kept, duties=duties or {}, confirm_text=confirm_text)
         return saving.readers_of(self._local, form, wish, self._transport.now())  # type: ignore[arg-type]  # a form by now
+
+    def _quoted(self, quotes: Sequence[ReportId | str]) -> Quoted:
+        now = self._transport.now()
+        return quoting.quoted(self._local, quotes, self._local.trust.pack(now), now) if quotes else NOTHING
 
     def explain(
         self,

@@ -14,6 +14,7 @@ from typing import Literal
 TaskState = Literal["open", "overdue", "done"]
 ConsentState = Literal["draft", "given", "limited", "withdrawn", "expired", "invalid"]
 RequestState = Literal["open", "granted", "refused"]
+HoldState = Literal["placed", "expired", "lifted"]
 NoteState = Literal["in_force", "expired", "withdrawn"]
 DisclosureState = Literal[
     "proposed", "assessed", "approved", "released", "read", "lapsed", "recalled", "confirmed", "disputed"
@@ -52,3 +53,10 @@ def note(*, withdrawn: bool, until: int, now: int) -> NoteState:
     if withdrawn:
         return "withdrawn"
     return "expired" if now >= until else "in_force"
+
+
+def hold(*, lifted: bool, until: int | None, now: int) -> HoldState:
+    """Return the state of a legal hold; without an `until` it stands until it is lifted."""
+    if lifted:
+        return "lifted"
+    return "expired" if until is not None and now >= until else "placed"

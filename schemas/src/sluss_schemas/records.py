@@ -6,7 +6,8 @@ clear, the rest is sealed to its addressees.
 them is in.
 Source: docs/protocol.md section 4.
 
-> INVARIANT: what a person wrote is in the sealed body or in a note that was released; nothing else here is free text.
+> INVARIANT: what a person wrote is in the sealed body, in a note that was released or in a title or a label of a
+> statement; nothing else here is free text.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class CaseKind(StrEnum):
     RECLASSIFY = "reclassify"
     SHIFT = "shift"
     PLACES = "places"
+    HOLD = "hold"
+    STATEMENT = "statement"
 
 
 class RecordSeal(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -92,7 +95,8 @@ class Case(Document, frozen=True, array_like=True, forbid_unknown_fields=True, t
         follows: the record, or for `recall`, `confirm`, `review` and `dispute` the grant, that it continues.
         code: a state, an answer or a gateway's code, in clear; see `RULES`.
         until: its clock: when a task is due, when a consent, a note or a shift ends.
-        terms: what the server has to know besides, by kind: `ConsentTerms`, `NoteTerms`, `ShiftTerms`; else empty.
+        terms: what the server has to know besides, by kind: `ConsentTerms`, `NoteTerms`, `ShiftTerms`, or what a
+            statement says (`statements.py`); else empty.
         seals: the body's key for each addressee.
         body: the sealed plaintext, under `body_context`; empty where nobody is addressed.
 
@@ -188,8 +192,12 @@ RULES: Final[dict[CaseKind, Rule]] = {
     CaseKind.RECLASSIFY: Rule(
         to=_ALL, across=True, follows=("reclassify",), codes=("protected", "unprotected"), about=True
     ),
-    CaseKind.SHIFT: Rule(to=_ALL),
+    CaseKind.SHIFT: Rule(to=_ALL, follows=("shift",), codes=("", "ended")),
     CaseKind.PLACES: Rule(files=("supervisors",), to=_ALL, across=True, codes=("protected", "public")),
+    CaseKind.HOLD: Rule(files=("supervisors",), follows=("hold",), codes=("placed", "lifted"), about=True),
+    CaseKind.STATEMENT: Rule(
+        files=("supervisors",), to=(), follows=("statement",), codes=("scene", "objective", "staffing")
+    ),
 }
 """What holds for each kind of case record."""
 

@@ -38,6 +38,7 @@ from sluss_server.settings import Settings
 from sluss_server.storage import restores, schema
 from sluss_server.storage.engine import Engine, open_engine
 from sluss_server.storage.writer import Writer
+from sluss_server.web import routes as overview
 
 
 async def identity(data_dir: Path, engine: Engine) -> tuple[Ed25519PrivateKey, bytes]:
@@ -172,9 +173,9 @@ def create_app(settings: Settings, *, clock: Callable[[], int] | None = None, sh
             yield
 
     app = Litestar(
-        route_handlers=routes(shared),
+        route_handlers=[*routes(shared), *overview.routes(shared)],
         lifespan=[lifespan],
-        exception_handlers=problem.handlers(shared),
+        exception_handlers=overview.handlers(shared, problem.handlers(shared)),
         # Ours is made from the table of endpoints and says more; and nobody but `logs` writes a log.
         openapi_config=None,
         logging_config=None,

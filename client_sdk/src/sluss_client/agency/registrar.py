@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sluss_client.agency import inviting, lifecycle
+from sluss_client.agency import inviting, lifecycle, scenery
 from sluss_client.agency.chain import Chain, send
 from sluss_client.agency.lifecycle import Change, Reason
 from sluss_client.crypto import SignKey
@@ -194,27 +194,21 @@ class Registrar:
             Refused: `not_allowed` unless this is the founding agency.
 
         """
-        own = self._local.trust.own
-        if own.genesis is None or not own.genesis.registry:
-            raise Refused(
-                "scenes", "The scenes are kept by the agency that founded the partnership.", code="not_allowed"
-            )
-        bodies: list[d.Body] = []
-        known = {scene.slug: scene for scene in own.scenes.values()}
-        following = max(own.scenes, default=0) + 1
-        for slug, english, swedish in scenes:
-            before = known.get(slug)
-            if before is not None and (before.label_en, before.label_sv) == (english, swedish):
-                continue
-            if before is None:
-                body = d.Scene(following, slug, english, swedish, None, "confirmed")
-                following += 1
-            else:
-                body = msgspec.structs.replace(before, label_en=english, label_sv=swedish)
-            known[slug] = body
-            bodies.append(body)
+        bodies = scenery.added(self._local.trust.own, scenes)
         await self.append(bodies)
         return len(bodies)
+
+    async def set_zone(self, slug: str, geojson: str | None) -> bool:
+        """Give a scene the outline in a GeoJSON text, or take it away; tell whether that changed anything.
+
+        Raises:
+            Refused: `not_allowed` unless this is the founding agency.
+            Invalid: `unknown_scene`; `bad_zone` with the line or the coordinate; `too_long`.
+
+        """
+        bodies = scenery.zoned(self._local.trust.own, slug, geojson)
+        await self.append(bodies)
+        return bool(bodies)
 
     async def peer(self, fingerprint: bytes, *, agreement: str = "", until: int | None = None) -> str:
         """Pin the agency whose root has this fingerprint, until a day if one is given; return its slug.

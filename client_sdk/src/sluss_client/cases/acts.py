@@ -14,10 +14,11 @@ from datetime import datetime
 import msgspec
 
 from sluss_client import views
-from sluss_client.cases import bodies, consents, duties, releasing, telling
+from sluss_client.cases import bodies, consents, duties, preserving, releasing, telling
 from sluss_client.cases.consents import Consent, Given
 from sluss_client.cases.duties import Task
-from sluss_client.cases.releasing import Note, Wanted
+from sluss_client.cases.preserving import Preserved
+from sluss_client.cases.releasing import Note, Shift, Wanted
 from sluss_client.cases.telling import Request
 from sluss_client.errors import NotFound
 from sluss_client.opened import Opened
@@ -175,6 +176,48 @@ class Cases(Opened):
 
         """
         return releasing.begin_shift(self._local, scene, hours, self._transport.now())
+
+    def shifts(self) -> list[Shift]:
+        """Return this person's shifts that were begun on this device and are not over, the oldest first."""
+        return releasing.shifts(self._local, self._transport.now())
+
+    def end_shift(self, shift: bytes) -> None:
+        """End a shift before its time: what came with it is gone from this device at once.
+
+        Raises:
+            NotFound: no such shift was begun on this device, or it is over.
+
+        """
+        releasing.end_shift(self._local, shift, self._transport.now())
+
+    # legal holds
+
+    def preserve(self, report_id: ReportId | str, reason: str, *, until: datetime | None = None) -> bytes:
+        """Have a report of the own agency kept beyond its time, until somebody ends that; return the hold's id.
+
+        Raises:
+            NotFound: no such report of the own agency here.
+            Refused: `supervisor_only`.
+            Invalid: `missing_field`, `too_long`, `out_of_range`.
+
+        """
+        when = None if until is None else int(until.timestamp())
+        return preserving.preserve(self._local, views.as_id(report_id), reason, when, self._transport.now())
+
+    def end_preservation(self, hold: bytes, reason: str) -> None:
+        """End a legal hold: a report whose time has run out is culled, unless another hold is on it.
+
+        Raises:
+            NotFound: no such hold stands, as far as this device knows.
+            Refused: `supervisor_only`.
+            Invalid: `missing_field`, `too_long`.
+
+        """
+        preserving.end(self._local, hold, reason, self._transport.now())
+
+    def preserved(self) -> list[Preserved]:
+        """Return the legal holds of the own agency that this device knows of, newest first."""
+        return preserving.preserved(self._local, self._transport.now())
 
     def _row(self, report_id: ReportId | str) -> Row:
         row = self._local.outbox.head(views.as_id(report_id))

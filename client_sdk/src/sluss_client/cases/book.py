@@ -326,6 +326,19 @@ def close(local: Local, feed: bytes) -> bool:
     return gone
 
 
+def erase(local: Local, digest: bytes) -> bool:
+    """Let go of a record that is over, unless the server has yet to answer it; tell whether anything went."""
+    gone = local.store.get(_CAME, digest) is not None
+    if gone:
+        local.store.delete(_CAME, digest)
+    for name, data in list(local.store.items(_OWN)):
+        kept = msgspec.msgpack.decode(data, type=Own)
+        if kept.state != "waiting" and records.record_digest(kept.data) == digest:
+            local.store.delete(_OWN, name)
+            gone = True
+    return gone
+
+
 # reading
 
 

@@ -10,6 +10,7 @@ Source: docs/secrecy-rules.md ("How the pack meets the keys"), B6 step 5.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,7 @@ from sluss_schemas.policy.model import Gateway, Pack
 from sluss_schemas.records import CaseKind
 
 _HOUR_S: Final = 3600
+_OVERDUE: Final = "task_overdue"
 _HOW: Final = {"send": "sent", "no": "no", "oral": "oral"}
 
 
@@ -119,6 +121,19 @@ def _done(local: Local, task: bytes, how: str, now: int, text: str = "") -> None
         to=book.own(local, "supervisors"),
         body=encode(bodies.Words(text)),
     )
+
+
+def watch(local: Local, now: int) -> int:
+    """Raise an alarm for every task that is overdue, and end it for those that were answered; return the new ones."""
+    before, new = {digest for digest, code in local.alarms() if code == _OVERDUE}, 0
+    for one in tasks(local, local.trust.pack(now), now):
+        name = hashlib.sha256(_OVERDUE.encode() + one.id).digest()
+        if one.state == "overdue" and name not in before:
+            local.alarm(_OVERDUE, name)
+            new += 1
+        elif one.state != "overdue" and name in before:
+            local.calm(name)
+    return new
 
 
 def answer(local: Local, task: bytes, how: str, text: str, now: int) -> None:

@@ -14,16 +14,19 @@ from typing import Final, Literal
 
 from sluss_client import clock
 from sluss_client.cases import book
-from sluss_client.errors import Invalid
+from sluss_client.errors import Invalid, NotFound
 from sluss_client.local import Local
+from sluss_client.syncing import sync_core
 from sluss_schemas import cases
 from sluss_schemas.codec import decode, encode
-from sluss_schemas.ids import COMPARTMENT_CODES, slot
+from sluss_schemas.ids import COMPARTMENT_CODES, bit, slot
 from sluss_schemas.records import CaseKind, NoteTerms, ShiftTerms
 
 _HOUR_S: Final = 3600
 _MAX_SHIFT_H: Final = 24
 _MAX_NOTE: Final = 4000
+_ON_SHIFT: Final = bit("SUB") | bit("SUB", brief=True) | bit("SAF") | bit("SAF", brief=True)
+"""What is about a person's danger, and so comes and goes with a shift."""
 Column = Literal["SUPX", "EXT", "PUB"]
 
 
@@ -110,6 +113,62 @@ def notes(local: Local, now: int) -> list[Note]:
             )
         )
     return found[::-1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shift:
+    """A shift of this person that was begun on this device and is not over."""
+
+    id: bytes
+    scene: str
+    since: int
+    until: int
+
+
+def shifts(local: Local, now: int) -> list[Shift]:
+    """Return the shifts that were begun here and are not over, the oldest first."""
+    filed, at = book.filed(local, CaseKind.SHIFT), clock.latest(now)
+    over = {one.case.follows for one in filed if one.case.follows is not None}
+    names = {number: slug for slug, number in local.trust.scene_numbers(now).items()}
+    return [
+        Shift(id=case.record, scene=names.get(scene_at, ""), since=case.time, until=case.until)
+        for case in (one.case for one in filed if one.state != "refused")
+        if case.follows is None and case.until is not None and case.until > at and case.record not in over
+        for scene_at in (decode(ShiftTerms, case.terms, "terms").scene,)
+    ]
+
+
+def end_shift(local: Local, wanted: bytes, now: int) -> None:
+    """End a shift before its time: what came with it is let go of at once, here and at the server.
+
+    Raises:
+        NotFound: no such shift was begun here, or it is over.
+
+    """
+    found = next((one for one in shifts(local, now) if one.id == wanted), None)
+    if found is None:
+        raise NotFound("shift")
+    with local.store.transaction():
+        book.file(local, CaseKind.SHIFT, now=now, code="ended", follows=found.id, until=found.until)
+        if not any(one.scene == found.scene for one in shifts(local, now)):
+            _let_go(local, local.trust.scene_numbers(now).get(found.scene), now)
+    local.store.scrub()
+
+
+def _let_go(local: Local, scene: int | None, now: int) -> None:
+    """Let go of what grounds gave that are for those on shift at a scene."""
+    pack = local.trust.pack(now)
+    grounds = {code for code, one in pack.gateways.items() if one.on_shift}
+    changed = []
+    for received in local.replica.reports():
+        left = received
+        for version in received.versions:
+            for hold in version.holds:
+                if hold.named and hold.gateway in grounds and hold.slots & _ON_SHIFT and version.scene == scene:
+                    left = sync_core.recall(left, hold.grant)
+        if left != received:
+            changed.append(left)
+    local.replica.save(changed)
 
 
 def begin_shift(local: Local, scene: str, hours: int, now: int) -> bytes:

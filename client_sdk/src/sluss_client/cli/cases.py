@@ -1,4 +1,4 @@
-"""Commands about case records: tasks, requests, consents, feedback, notes and shifts.
+"""Commands about case records: tasks, requests, consents, feedback, notes, shifts and legal holds.
 
 Refuses: nothing by itself; each is a few lines over the device's calls.
 
@@ -245,6 +245,70 @@ def shift(scene: str, hours: int, *, as_json: bool) -> None:
     _said({"id": record.hex()}, as_json=as_json)
 
 
+@click.command("end-shift", epilog=EXIT_CODES)
+@click.argument("shift_id", metavar="ID", required=False)
+@common.with_json
+def end_shift(shift_id: str | None, *, as_json: bool) -> None:
+    """End shift ID before its time, or every shift that was begun on this device."""
+
+    def act(device: Device) -> list[dict[str, Any]]:
+        running = {one.id: one for one in device.shifts()}
+        wanted = list(running) if shift_id is None else [_id(shift_id)]
+        for one in wanted:
+            device.end_shift(one)
+        return [{"id": one.hex(), "scene": running[one].scene} for one in wanted]
+
+    ended = common.reading(act)
+    if as_json:
+        common.print_json(ended)
+        return
+    for row in ended:
+        click.echo(f"{row['id']}  {row['scene']}")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("report_id", metavar="ID", required=False)
+@click.option("--reason", default="", help="Why; only the own supervisors read it.")
+@click.option("--days", type=int, help="For how long, where it ends by itself.")
+@common.with_json
+def preserve(report_id: str | None, reason: str, days: int | None, *, as_json: bool) -> None:
+    """Place a legal hold on report ID, so that it is not culled when its time runs out, or list the holds."""
+
+    def act(device: Device) -> list[dict[str, Any]]:
+        if report_id is not None:
+            until = None if days is None else datetime.fromtimestamp(_until(device, days), UTC)
+            device.preserve(report_id, reason, until=until)
+        return [
+            {
+                "id": one.id.hex(),
+                "report": None if one.report_id is None else one.report_id.hex(),
+                "reason": one.reason,
+                "by": one.alias,
+                "placed": _when(device, one.placed_at),
+                "until": None if one.until is None else _when(device, one.until),
+                "state": one.state,
+            }
+            for one in device.preserved()
+        ]
+
+    rows = common.reading(act)
+    _print(
+        rows,
+        lambda row: f"{row['placed']}  {row['state']:<8} {row['report'] or '-'}: {row['reason']}  {row['id']}",
+        as_json=as_json,
+    )
+
+
+@click.command("end-preservation", epilog=EXIT_CODES)
+@click.argument("hold", metavar="ID")
+@click.option("--reason", required=True, help="Why it ends; only the own supervisors read it.")
+@common.with_json
+def end_preservation(hold: str, reason: str, *, as_json: bool) -> None:
+    """End the legal hold ID; a report whose time has run out is then culled."""
+    common.reading(lambda device: device.end_preservation(_id(hold), reason))
+    _said({"id": hold}, as_json=as_json)
+
+
 def _said(document: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         common.print_json(document)
@@ -253,5 +317,19 @@ def _said(document: dict[str, Any], *, as_json: bool) -> None:
         click.echo(value if isinstance(value, str) else " ".join(value))
 
 
-COMMANDS: Final = (tasks, end_task, told, request, requests, answer_request, consent, feedback, note, shift)
+COMMANDS: Final = (
+    tasks,
+    end_task,
+    told,
+    request,
+    requests,
+    answer_request,
+    consent,
+    feedback,
+    note,
+    shift,
+    end_shift,
+    preserve,
+    end_preservation,
+)
 """Every command of this module, in the order of the help."""

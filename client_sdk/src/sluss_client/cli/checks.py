@@ -31,6 +31,8 @@ _CLOCK_OFF_S: Final = 300
 """What the server allows; more is corrected with every answer, and means that the clock should be set."""
 _REGISTRARS: Final = 2
 _FINGERPRINT_DIGITS: Final = 16
+_SOON_S: Final = 12 * 3600
+"""A task that is due within half a day is named; one that is over fails the check."""
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -223,6 +225,18 @@ def _sentence(code: str) -> str:
     return CATALOGUE[code][1] if known else alarms.say(code)
 
 
+def _tasks(device: Device) -> Check:
+    """Name what is due soon and what is overdue: what it is called, and until when."""
+    now, pack = device.now(), device.pack
+    due = [one for one in device.tasks() if one.state != "done" and one.until <= now + _SOON_S]
+    over = [one for one in due if one.state == "overdue"]
+    verb = {True: "was", False: "is"}
+    said = [f"{one.code} {one.name} {verb[one in over]} due at {moment(one.until, pack).isoformat()}" for one in due]
+    say = f"See `sluss-device tasks`: {'; '.join(said)}." if said else "No task is due within 12 hours."
+    value = [{"code": one.code, "until": one.until, "state": one.state} for one in due]
+    return Check(name="tasks", ok=not over, say=say, value=value)
+
+
 def _waiting(device: Device) -> Check:
     waiting = device.waiting()
     found = Counter(row.reason for row in waiting if row.reason)
@@ -247,6 +261,7 @@ _CHECKS: Final[tuple[Callable[[Device], Check], ...]] = (
     _custodians,
     _agreements,
     _server,
+    _tasks,
     _alarms,
     _waiting,
 )

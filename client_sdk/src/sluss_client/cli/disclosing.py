@@ -33,6 +33,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "consent": ("needs a recorded consent", "kräver ett antecknat samtycke"),
     "longest": ("at most {} hours", "högst {} timmar"),
     "parts": ("parts", "delar"),
+    "offence": ("the offence", "brottet"),
+    "attempt": ("or an attempt", "eller försök"),
     "written": ("write why", "skriv varför"),
     "gives": ("{} gets {} by {} ({})", "{} får {} enligt {} ({})"),
     "sure": ("Disclose it?", "Lämna ut?"),
@@ -103,6 +105,9 @@ def offers(report_id: str, lang: Language, *, as_json: bool) -> None:
         for test in one.tests:
             written = f" [{say(lang, 'written')}]" if test.written else ""
             click.echo(f"  --affirm {test.code}: {test.sv if lang == 'sv' else test.en}{written}")
+        for offence in one.offences:
+            attempt = f" [{say(lang, 'attempt')}: --attempt]" if offence.attempt else ""
+            click.echo(f"  --offence {offence.code}: {offence.sv if lang == 'sv' else offence.en}{attempt}")
 
 
 def _conditions(one: Offer, lang: Language) -> list[str]:
@@ -127,7 +132,8 @@ def _offer(one: Offer) -> dict[str, Any]:
         "review_hours",
     )  # fmt: skip
     rest = {"law": list(one.law), "compartments": list(one.compartments), "excluded": one.excluded or None}
-    return {name: getattr(one, name) for name in names} | rest | {"tests": tests}
+    offences = [{"code": each.code, "en": each.en, "sv": each.sv, "attempt": each.attempt} for each in one.offences]
+    return {name: getattr(one, name) for name in names} | rest | {"tests": tests, "offences": offences}
 
 
 @click.command(epilog=EXIT_CODES)
@@ -140,10 +146,12 @@ def _offer(one: Offer) -> dict[str, Any]:
 @click.option("--reason", "reasons", multiple=True, metavar="CODE=TEXT", help="Why, where it has to be written.")
 @click.option("--until", type=time_format, help="An earlier end than the ground's, such as 2026-02-03T21:40.")
 @click.option("--consent", metavar="ID", help="The recorded consent that it rests on.")
+@click.option("--offence", default="", metavar="CODE", help="The offence, where the ground asks for one.")
+@click.option("--attempt", is_flag=True, help="It is only the offence's attempt, preparation or conspiracy.")
 @yes_option
 @lang_option
 @common.with_json
-def disclose(
+def disclose(  # noqa: PLR0913  # its options
     report_id: str,
     gateway: str,
     *,
@@ -154,6 +162,8 @@ def disclose(
     reasons: tuple[str, ...],
     until: datetime | None,
     consent: str | None,
+    offence: str,
+    attempt: bool,
     lang: Language,
     yes: bool,
     as_json: bool,
@@ -172,6 +182,9 @@ def disclose(
             tests = [
                 f"  {test.code}: {test.sv if lang == 'sv' else test.en}" for test in ground.tests if test.code in affirm
             ]
+            if offence in pack.offences:
+                named = pack.offences[offence]
+                tests.append(f"  {say(lang, 'offence')}: {named.sv if lang == 'sv' else named.en}")
             sure(lang, yes=yes, what="\n".join([shown, *tests]))
         made = await device.disclose(
             report_id,
@@ -183,6 +196,8 @@ def disclose(
             until=_zoned(until, pack),
             excerpt=excerpt,
             consent=None if consent is None else id_of(consent, "consent"),
+            offence=offence,
+            attempt=attempt,
         )
         return made, pack
 

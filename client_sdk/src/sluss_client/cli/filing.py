@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,9 @@ field_option = click.option(
 )
 duty_option = click.option(
     "--duty", "duties", multiple=True, metavar="CODE=ANSWER", help="Answer a duty, for instance L14=send; repeat it."
+)
+quote_option = click.option(
+    "--quote", "quotes", multiple=True, metavar="ID", help="A report that it repeats something of; repeat it."
 )
 
 
@@ -71,12 +75,14 @@ _HELD: Final = {
     "--hold", type=click.Choice(["embargo", "review"]), help="Keep it in the own agency until it is released."
 )
 @click.option("--no-names", is_flag=True, help="Confirm that the texts name nobody.")
-def file(
+@quote_option
+def file(  # noqa: PLR0917  # what the options say
     kind: str | None,
     documents: tuple[str, ...],
     fields: tuple[str, ...],
     duties: tuple[str, ...],
     hold: holding.Hold | None,
+    quotes: tuple[str, ...],
     *,
     no_names: bool,
 ) -> None:
@@ -100,7 +106,7 @@ def file(
     def save(device: Device) -> tuple[Report, list[ReaderRow], list[tuple[str, str]]]:
         form = make_form(device, kind, values)
         sure = no_names or _asked(device.check_text(form))
-        report = device.file(form, answers, hold=hold, confirm_text=sure)
+        report = device.file(form, answers, hold=hold, confirm_text=sure, quotes=quotes)
         due = [(one.code, one.name) for one in device.duties() if one.report_id == report.id]
         return report, device.readers(report, answers), due
 
@@ -115,6 +121,7 @@ def file(
                 "readers": [shapes.reader_row(row) for row in readers],
                 "duties_due": [code for code, _ in due],
                 "hold": report.hold or None,
+                "until": None if report.quoted.until is None else _moment(report.quoted.until),
             }
         )
         return
@@ -122,8 +129,14 @@ def file(
     click.echo(report.id.hex())
     if report.hold:
         common.note(_HELD[report.hold])
+    if report.quoted.until is not None:
+        common.note(f"It quotes what was opened until {_moment(report.quoted.until)}, and stays with you until then.")
     for code, name in due:
         common.note(f"The duty {code} ({name}) waits for an answer: --duty {code}=send or {code}=no.")
+
+
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def _asked(found: Sequence[Finding]) -> bool:

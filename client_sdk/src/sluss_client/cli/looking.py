@@ -27,13 +27,21 @@ from sluss_schemas.policy.readers import Language
 _ID: Final = re.compile(r"[0-9a-fA-F]{32}")
 
 
+present_option = click.option(
+    "--present", multiple=True, metavar="AUDIENCE", help="Who sees the screen too: police/field, or guests; repeat it."
+)
+
+
 @click.command(name="list", epilog=EXIT_CODES)
 @click.option("--scene", help="Only reports of this scene.")
 @click.option("--kind", help="Only reports of this kind.")
+@present_option
 @common.with_json
-def list_reports(scene: str | None, kind: str | None, *, as_json: bool) -> None:
-    """List the reports that this person may read, newest first."""
-    found = common.reading(lambda device: [shapes.report_row(one) for one in device.reports(scene, kind)])
+def list_reports(scene: str | None, kind: str | None, present: tuple[str, ...], *, as_json: bool) -> None:
+    """List the reports that this person may read, newest first; with others present those that all of them may."""
+    found = common.reading(
+        lambda device: [shapes.report_row(one) for one in device.reports(scene, kind, present=present)]
+    )
     if as_json:
         common.print_json(found)
         return
@@ -46,12 +54,13 @@ def list_reports(scene: str | None, kind: str | None, *, as_json: bool) -> None:
 
 @click.command(epilog=EXIT_CODES)
 @click.argument("report_id", metavar="ID")
+@present_option
 @common.with_json
-def show(report_id: str, *, as_json: bool) -> None:
-    """Show a report: what is open, and the rule behind what is closed."""
+def show(report_id: str, present: tuple[str, ...], *, as_json: bool) -> None:
+    """Show a report: what is open, and the rule behind what is closed; to all who are present."""
 
     def look(device: Device) -> tuple[dict[str, Any], list[str]]:
-        report = device.get(report_id)
+        report = device.get(report_id, present=present)
         return shapes.report_whole(report, device.local.trust.pack(device.now())), _lines(report)
 
     document, lines = common.reading(look)
@@ -99,15 +108,19 @@ def _text(value: object) -> str:
 @click.argument("what", metavar="ID|KIND")
 @filing.field_option
 @filing.duty_option
+@filing.quote_option
 @common.with_json
-def readers(what: str, fields: tuple[str, ...], duties: tuple[str, ...], *, as_json: bool) -> None:
+def readers(
+    what: str, fields: tuple[str, ...], duties: tuple[str, ...], quotes: tuple[str, ...], *, as_json: bool
+) -> None:
     """Print who will read a report, or a form of a KIND with these fields, before it is saved."""
     answers = dict(filing.pair(duty, "--duty") for duty in duties)
 
     def look(device: Device) -> list[ReaderRow]:
         if _ID.fullmatch(what):
             return device.readers(device.get(what), answers or None)
-        return device.readers(filing.make_form(device, what, filing.field_values(what, fields)), answers)
+        form = filing.make_form(device, what, filing.field_values(what, fields))
+        return device.readers(form, answers, quotes=quotes)
 
     rows = common.reading(look)
     if as_json:
@@ -134,6 +147,30 @@ def explain(
         return
     for sentence in told.sentences:
         click.echo(sentence)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("name", metavar="NAME")
+@common.with_json
+def extract(name: str, *, as_json: bool) -> None:
+    """Tell a person what the own agency noted about them, by name or alias: what is theirs, and what is left out."""
+
+    def look(device: Device) -> dict[str, Any]:
+        return shapes.extract(device.extract(name), device.local.trust.pack(device.now()))
+
+    found = common.reading(look)
+    if as_json:
+        common.print_json(found)
+        return
+    for one in found["reports"]:
+        click.echo(f"{one['time']}  {one['kind']:<24} {one['scene'] or '-'}")
+        parts = one["parts"] if one["person"] is None else {"subject": one["person"]} | one["parts"]
+        for part, fields in parts.items():
+            click.echo(f"  {part:<14} " + "; ".join(f"{key} {value}" for key, value in fields.items()))
+        for left in one["left_out"]:
+            click.echo(f"  {left['part']:<14} left out: {left['code']}: {left['say']} ({'; '.join(left['law'])})")
+    if found["unopened"]:
+        common.note(f"{found['unopened']} rows are not opened here and not looked at; `held` lists them.")
 
 
 @click.command(epilog=EXIT_CODES)

@@ -1,4 +1,6 @@
-"""`sluss-device scenes`: list the partnership's scenes, and register them from a CSV.
+"""`sluss-device scenes`: register the partnership's scenes and their zones, and state what they are.
+
+A registrar registers, from a CSV and from GeoJSON; a supervisor states, from a survey or for one week.
 
 Refuses a file's bad rows, one line each, while the rest is registered.
 """
@@ -6,18 +8,21 @@ Refuses a file's bad rows, one line each, while the rest is registered.
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import rich_click as click
 from click.exceptions import Exit
 
-from sluss_client.cli import common, shapes
+from sluss_client import surveying
+from sluss_client.cli import common, shapes, stated
 from sluss_client.cli.common import EXIT_CODES
 from sluss_client.device import Device
 from sluss_client.errors import Invalid
 from sluss_client.mappings.table import Bad, Table
 from sluss_client.mappings.values import slug_of
+from sluss_schemas.statements import SceneTerms
 
 _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LABEL_CHARACTERS: Final = 120
@@ -71,6 +76,94 @@ def import_scenes(file: Path, slug_column: str | None, label_column: str | None,
         click.echo(f"{changed} of {rows.read} scenes are new or have a new label.")
     if rows.bad:
         raise Exit(common.REFUSED)
+
+
+@scenes.command(epilog=EXIT_CODES)
+@click.argument("slug")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--none", "without", is_flag=True, help="Take the zone away.")
+@common.with_json
+def zone(slug: str, file: Path | None, *, without: bool, as_json: bool) -> None:
+    """Give a scene the outline in FILE: GeoJSON in WGS 84 with one polygon."""
+    if (file is None) != without:
+        raise click.UsageError("Give a file, or --none.")
+    changed = common.on_device(lambda device: device.registrar.set_zone(slug, None if file is None else _read(file)))
+    if as_json:
+        common.print_json({"slug": slug, "changed": changed})
+    else:
+        click.echo("The zone is set." if changed else "The zone was so before.")
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        raise Invalid("bad_zone", file.name, "Give the path of a GeoJSON file in UTF-8.") from None
+
+
+@scenes.command(epilog=EXIT_CODES)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--slug-column", help="The column whose value becomes the slug.")
+@common.with_json
+def survey(file: Path, slug_column: str | None, *, as_json: bool) -> None:
+    """State what the scenes in FILE are: a CSV with the column slug and any of the registry's fields.
+
+    What is stated already is not stated again. Codes stand with spaces between them, parts as code=name;code=name.
+    """
+    rows = surveying.Survey(file, slug_column)
+
+    async def state(device: Device) -> surveying.Summary:
+        # A colleague may have stated it already.
+        await stated.known(device)
+        return rows.run(device)
+
+    done = common.on_device(state)
+    if as_json:
+        bad = [shapes.bad_row(one) for one in done.bad]
+        common.print_json(
+            {"rows": done.rows, "stated": done.stated, "same": done.same, "bad": len(bad), "bad_rows": bad}
+        )
+    else:
+        for one in done.bad:
+            common.note(str(one))
+        click.echo(f"{done.stated} of {done.rows} scenes are stated anew; {done.same} were stated so before.")
+    if done.bad:
+        raise Exit(common.REFUSED)
+
+
+@scenes.command(epilog=EXIT_CODES)
+@click.argument("slug")
+@click.argument("week", type=click.DateTime(["%Y-%m-%d"]))
+@click.argument("hours", type=int)
+@common.with_json
+def staffing(slug: str, week: datetime, hours: int, *, as_json: bool) -> None:
+    """State how many HOURS the agency's staff were at a scene in the WEEK of a day."""
+
+    async def state(device: Device) -> bytes | None:
+        return device.state_staffing(slug, week.date(), hours)
+
+    record = common.on_device(state)
+    if as_json:
+        common.print_json({"id": None if record is None else record.hex()})
+    else:
+        click.echo("Stated; it leaves with the next sync." if record else "That is stated already.")
+
+
+@scenes.command(epilog=EXIT_CODES)
+@common.with_json
+def registry(*, as_json: bool) -> None:
+    """List what agencies state of the scenes, each statement verified on this device."""
+
+    async def ask(device: Device) -> list[dict[str, Any]]:
+        known, scenes, pack = await stated.known(device), stated.slugs(device), device.pack
+        return [stated.scene_row(one, one.terms, scenes, pack) for one in known if isinstance(one.terms, SceneTerms)]
+
+    found = sorted(common.on_device(ask), key=lambda one: (str(one["scene"]), one["agency"]))
+    if as_json:
+        common.print_json(found)
+        return
+    for one in found:
+        click.echo(f"{one['scene'] or '-':<32} {one['agency']:<16} {one['state']:<10} {one['strategy'] or '-'}")
 
 
 class SceneRows:

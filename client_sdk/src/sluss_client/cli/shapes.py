@@ -19,6 +19,7 @@ import msgspec
 
 from sluss_client.answers import Held, Quarantined, ReaderRow, Waiting
 from sluss_client.errors import Refused
+from sluss_client.extracting import Extract
 from sluss_client.mappings.table import Bad
 from sluss_client.report import FORM_COMPARTMENTS, Author, Report
 from sluss_client.views import moment
@@ -113,6 +114,27 @@ def plain(value: object, zone: ZoneInfo) -> object:
         case Mapping():
             return {str(name): plain(one, zone) for name, one in value.items()}
     return value
+
+
+def extract(found: Extract, pack: Pack) -> dict[str, Any]:
+    """Return {law, reports: [{id, kind, scene, time, person, parts, left_out: [{part, code, law, say}]}], unopened}."""
+    zone = ZoneInfo(pack.zone)
+    reports = [
+        {
+            "id": one.report_id.hex(),
+            "kind": one.kind,
+            "scene": one.scene,
+            "time": one.time.isoformat(),
+            "person": plain(one.person, zone),
+            "parts": plain(one.parts, zone),
+            "left_out": [
+                {"part": COMPARTMENT_NAMES[left.part], "code": left.code, "law": list(left.law), "say": left.en}
+                for left in one.left_out
+            ],
+        }
+        for one in found.reports
+    ]
+    return {"law": list(found.law), "reports": reports, "unopened": found.unopened}
 
 
 def reader_row(row: ReaderRow) -> dict[str, Any]:

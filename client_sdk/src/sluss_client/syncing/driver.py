@@ -14,12 +14,12 @@ from contextlib import suppress
 from typing import Final
 
 from sluss_client import clock, protecting
-from sluss_client.cases import sending
+from sluss_client.cases import duties, sending
 from sluss_client.disclosing import work
 from sluss_client.errors import Offline, Refused, Untrusted
 from sluss_client.keyring import keyshare
 from sluss_client.local import Local
-from sluss_client.syncing import again, notes, noticing, pulling, pushing, reads, wiping, witnessing
+from sluss_client.syncing import again, culling, notes, noticing, pulling, pushing, reads, wiping, witnessing
 from sluss_client.syncing.pushing import Progress
 from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
@@ -87,8 +87,10 @@ async def run(
     if protecting.recheck(local, transport.now()):
         # A list of protected places has come: what lies in one does not wait for the next sync.
         await sending.push(local, transport)
+    tally.alarms += duties.watch(local, transport.now())
     witnessing.compare(local, tally)
     again.sweep(local, transport.now())
+    culling.sweep(local, transport.now())
     local.calm(_CLOCK)
     local.configure(offset=transport.offset, confirmed_at=transport.now(), confirmed_own=clock.now())
     if (contradiction := notes.contradiction(local)) is not None:

@@ -366,6 +366,7 @@ class _Purge:
         return 0 if held is None else self._replace(held, sync_core.drop(held, feed, digest))
 
     def erase(self, digest: bytes) -> int:
+        self.happened = book.erase(self._local, digest) or self.happened
         held = self._holder(digest)
         return 0 if held is None else self._replace(held, sync_core.erase(held, digest))
 

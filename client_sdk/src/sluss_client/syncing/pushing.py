@@ -67,6 +67,7 @@ def seal_row(local: Local, row: Row, moment: filing.Moment) -> bool:
         tuple(code for code, answer in row.duties if answer == "send"),
         row.hold,
         row.place_stays,
+        row.quoted,
     )
     sealed = filing.seal(work, moment)
     told.remember(local, sealed.item)

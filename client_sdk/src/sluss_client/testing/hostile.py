@@ -22,7 +22,7 @@ from typing import Any, Final
 import msgspec
 
 from sluss_client.crypto import SignKey
-from sluss_schemas import ledger, membership
+from sluss_schemas import ledger, membership, statements
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import encode
 from sluss_schemas.signing import RECEIPT_LABEL
@@ -42,6 +42,7 @@ _SHAPES: Final[dict[tuple[str, str], tuple[Any, Any]]] = {
     ("POST", "/v1/pull"): (wire.Pull, wire.PullAnswer),
     ("POST", "/v1/ledger/checkpoint"): (ledger.CheckpointAsk, ledger.CheckpointAnswer),
     ("POST", "/v1/reads"): (ledger.Reads, None),
+    ("POST", "/v1/registry"): (statements.RegistryAsk, statements.RegistryAnswer),
     ("GET", "/v1/enrolments"): (None, membership.Enrolments),
     ("POST", "/v1/enrolments"): (membership.Enrolment, None),
     ("POST", "/v1/invites"): (membership.Invitation, None),

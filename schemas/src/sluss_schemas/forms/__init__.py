@@ -26,7 +26,7 @@ from sluss_schemas.forms.places import LitterNeedles, PlaceDefect
 from sluss_schemas.forms.registry import FORMS, form_type, kind_name
 from sluss_schemas.forms.staff import ActivityLog, HandoverNote, MeetingRecord, SafetyAlert, StaffThreat
 from sluss_schemas.forms.values import make, to_values
-from sluss_schemas.forms.wire import author_extra, coded, hold_in, place_stayed, read, rebuild, sections
+from sluss_schemas.forms.wire import author_extra, coded, hold_in, place_stayed, quoted_in, read, rebuild, sections
 
 __all__ = [
     "FORMS",
@@ -69,6 +69,7 @@ __all__ = [
     "persons_of",
     "place_of",
     "place_stayed",
+    "quoted_in",
     "read",
     "rebuild",
     "sections",

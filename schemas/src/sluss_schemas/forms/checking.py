@@ -12,9 +12,11 @@ Source: docs/forms.md, docs/secrecy-rules.md B5 and B7.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
+from sluss_schemas.forms.ages import ages_on
 from sluss_schemas.forms.base import (
     HEADS,
     SUSPECT,
@@ -70,8 +72,10 @@ def check(form: Form, *, owner: Sector, now: datetime, scenes: Collection[str], 
     if form.scene is not None and form.scene not in scenes:
         raise Invalid("unknown_scene", "scene")
     _check_place(form, owner, pack)
+    day = form.observed_at.astimezone(ZoneInfo(pack.zone)).date()
     for index, person in enumerate(persons_of(form)):
-        _check_person(person, f"subject[{index}]", owner, pack)
+        _check_person(person, f"subject[{index}]")
+        _check_suspect(person, f"subject[{index}].role", owner, day, pack)
     if isinstance(form, ActivityLog):
         _check_activities(form, pack)
     _check_lengths(form)
@@ -111,19 +115,23 @@ def _check_place(form: Form, owner: Sector, pack: Pack) -> None:
         raise Invalid("not_collected", "place.lat", say)
 
 
-def _check_person(person: Person, where: str, owner: Sector, pack: Pack) -> None:
+def _check_person(person: Person, where: str) -> None:
     if person == Person():
         raise Invalid("missing_field", where, "Say something about the person, or leave the person out.")
     youngest, oldest = age_range(person)
     if youngest is not None and oldest is not None and youngest > oldest:
         raise Invalid("out_of_range", f"{where}.age_min", "Give an age band and bounds that agree.")
+
+
+def _check_suspect(person: Person, where: str, owner: Sector, day: date, pack: Pack) -> None:
     if person.role != SUSPECT:
         return
     if owner not in pack.filing.may_suspect:
-        raise Invalid("unknown_code", f"{where}.role", "Your agency may not call a person a suspect.")
-    if youngest is not None and youngest < pack.parameters.criminal_age:
-        # Doubt protects: the youngest plausible age counts (docs/secrecy-rules.md B7, 10 and 11).
-        raise Invalid("unknown_code", f"{where}.role", "Somebody who may be a child of that age is noted as a child.")
+        raise Invalid("unknown_code", where, "Your agency may not call a person a suspect.")
+    # Doubt protects: the youngest plausible age on the day of the event counts (docs/secrecy-rules.md B7, 9 to 11).
+    youngest = [age for age in (age_range(person)[0], ages_on(person, day)[0]) if age is not None]
+    if youngest and min(youngest) < pack.parameters.criminal_age:
+        raise Invalid("unknown_code", where, "Somebody who may be a child of that age is noted as a child.")
 
 
 def _check_activities(form: ActivityLog, pack: Pack) -> None:

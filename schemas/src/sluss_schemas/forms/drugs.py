@@ -75,7 +75,8 @@ class OverdoseEvent(FullForm, frozen=True, kw_only=True):
         None
     )
     suspected_groups: Annotated[
-        list[str], In(compartment="CAR", codes="overdose_group", doc="suspected substances, by group")
+        list[str],
+        In(compartment="CAR", codes="overdose_group", fact=True, doc="suspected substances, by group"),
     ] = msgspec.field(default_factory=list)
     route: Annotated[str | None, In(compartment="CAR", codes="route", doc="how it was taken")] = None
     consciousness: Annotated[

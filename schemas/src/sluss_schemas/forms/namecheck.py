@@ -64,7 +64,7 @@ def findings(
     wanted = CHECKED if parts is None else CHECKED & frozenset(parts)
     known = frozenset(_words_of_names([*names, *_names_in(form)]))
     found: list[Finding] = []
-    for field, compartment, text in _texts(form):
+    for field, compartment, text in texts(form):
         if compartment in wanted:
             found += [Finding(field, compartment, *one) for one in look(text, known, place=compartment == "PLC")]
     return tuple(found)
@@ -72,7 +72,7 @@ def findings(
 
 def has_text(form: Form, parts: Collection[Compartment]) -> bool:
     """Tell whether a form has free text in one of these compartments."""
-    return any(compartment in parts for _, compartment, _ in _texts(form))
+    return any(compartment in parts for _, compartment, _ in texts(form))
 
 
 def look(
@@ -262,7 +262,7 @@ def _words_of_names(names: Iterable[str]) -> Iterator[str]:
         )
 
 
-def _texts(form: Form) -> Iterator[tuple[str, Compartment, str]]:
+def texts(form: Form) -> Iterator[tuple[str, Compartment, str]]:
     """Yield every free text with its field and compartment; persons are no free text."""
     for field in fields(type(form)):
         value = getattr(form, field.name)

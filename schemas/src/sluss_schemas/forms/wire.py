@@ -88,16 +88,25 @@ def sections(form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False
     return cut
 
 
-def author_extra(form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False, hold: str = "") -> Array | None:
+def author_extra(
+    form: Form,
+    owner: Sector,
+    pack: Pack,
+    *,
+    place_stays: bool = False,
+    hold: str = "",
+    quoted: Sequence[object] = (),
+) -> Array | None:
     """Return what leaves in the author section: a place or coordinates that stay, and what only the own agency reads.
 
     None where the form has nothing of the kind.
     """
-    place = place_of(form) if owner in pack.filing.coordinates_stay or place_stays or hold else None
+    marked = place_stays or bool(hold) or bool(quoted)
+    place = place_of(form) if owner in pack.filing.coordinates_stay or marked else None
     stays: Array = [place.lat if place else None, place.lon if place else None]
-    if place_stays or hold:
+    if marked:
         whole = [getattr(place, field.name) for field in fields(Place)] if place else None
-        stays = [whole, [hold or None, place_stays]]
+        stays = [whole, [hold or None, place_stays, *([quoted] if quoted else [])]]
     values = [getattr(form, field.name) for field in coded_fields(type(form), "AUT")]
     return [*stays, *values] if any(filled(value) for value in (*stays, *values)) else None
 
@@ -113,6 +122,12 @@ def place_stayed(author_extra: Sequence[object] | None) -> bool:
     """Tell whether the others got the scene of a version without its place."""
     marks = _at(author_extra or (), 1)
     return isinstance(marks, list | tuple) and _at(marks, 1) is True
+
+
+def quoted_in(author_extra: Sequence[object] | None) -> object:
+    """Return what a version says of what it quotes, as `quoting.read_quoted` takes it; nothing where it quotes none."""
+    marks = _at(author_extra or (), 1)
+    return _at(marks, 2) if isinstance(marks, list | tuple) else None
 
 
 def rebuild(

@@ -17,6 +17,7 @@ import msgspec
 
 from sluss_schemas.ids import Column, Compartment, Sector
 from sluss_schemas.policy.cells import PackRefused
+from sluss_schemas.policy.extract import ExtractRules
 from sluss_schemas.policy.model import (
     Code,
     FilingRules,
@@ -85,6 +86,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     kind: dict[str, Kind]
     offence: dict[str, Offence] = {}
     retention: dict[Sector, Retention] = {}
+    extract: ExtractRules | None = None
     owner: dict[Sector, dict[Compartment, Row]]
     override: tuple[Override, ...] = ()
     codes: dict[str, dict[str, Code]] = {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -22,6 +22,7 @@ import msgspec
 
 from sluss_schemas.ids import Column, Compartment, Sector
 from sluss_schemas.policy.cells import PackRefused, grounds_of, parse, written
+from sluss_schemas.policy.extract import ExtractRules
 from sluss_schemas.policy.file import File, Override, Row, Said, file_of, table
 from sluss_schemas.policy.jurisdiction import Find
 
@@ -153,7 +154,16 @@ def _cited(file: File, cited: Mapping[str, str]) -> File:
         partnership=said(file.partnership),
         gateway={code: msgspec.structs.replace(one, law=said(one.law)) for code, one in file.gateway.items()},
         offence={code: msgspec.structs.replace(one, law=said(one.law)) for code, one in file.offence.items()},
+        kind={
+            code: one
+            if one.retention is None
+            else msgspec.structs.replace(
+                one, retention=msgspec.structs.replace(one.retention, law=said(one.retention.law))
+            )
+            for code, one in file.kind.items()
+        },
         retention={name: msgspec.structs.replace(one, law=said(one.law)) for name, one in file.retention.items()},
+        extract=_extract(file, said),
         override=tuple(msgspec.structs.replace(row, law=said(row.law), cells=cells(row)) for row in file.override),
         owner={
             sector: {
@@ -165,6 +175,14 @@ def _cited(file: File, cited: Mapping[str, str]) -> File:
     if unknown := cited.keys() - found - {_ANY}:
         raise PackRefused("cited", f"The base does not cite {min(unknown)}.")
     return again
+
+
+def _extract(file: File, said: Callable[[Iterable[str]], tuple[str, ...]]) -> ExtractRules | None:
+    """Return the table of extracts with its citations in the words of this law."""
+    if (rules := file.extract) is None:
+        return None
+    lines = tuple(msgspec.structs.replace(one, law=said(one.law)) for one in rules.withhold)
+    return msgspec.structs.replace(rules, law=said(rules.law), withhold=lines)
 
 
 def _regrounded(file: File, layer: Layer, tables: Mapping[str, object]) -> File:

@@ -17,6 +17,7 @@ import msgspec
 
 from sluss_schemas.ids import Column, Compartment, Digest, Function, Sector
 from sluss_schemas.policy.cells import Cell, PackRefused, rule_id
+from sluss_schemas.policy.extract import ExtractRules
 from sluss_schemas.policy.jurisdiction import Jurisdiction
 
 Precision = Literal["hour", "daypart", "day", "week"]
@@ -179,6 +180,16 @@ class FilingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     may_suspect: tuple[Sector, ...] = ()
 
 
+class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long an owner's reports, or those of one kind, are kept; `days` is None where nothing is culled here."""
+
+    days: int | None = None
+    law: tuple[str, ...]
+    en: str
+    sv: str
+    status: Literal["V", "M"]
+
+
 class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A kind of report.
 
@@ -196,12 +207,16 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             though its cell is `X`.
         duty_itself: whether such a report is itself what the duty asks for, so that it is always due.
         facts: names of the coded facts that the server may read.
+        sensitive: whether a count needs `k_sensitive` to be shown to others, not `k`.
+        contributors: of how many of the staff a count has to be, so that it shows nobody's work.
+        delayed: whether counts reach others `outreach_delay_days` later.
         precision: how coarse the manifest's time is, per owner.
         makes_note: the note on the market that such a report makes by itself.
         embargo: when such a report is kept back until somebody releases it.
         at_protected: what becomes of it at a protected place, per owner: refused, kept in the own agency, or told
             with the scene alone. An owner that is not named there keeps it in the own agency.
         no_scene_from: owners whose reports of this kind name no scene.
+        retention: how long reports of this kind are kept, in the place of what holds for their owner.
 
     """
 
@@ -217,11 +232,15 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     author_to_supervisors: Label | None = None
     duty_itself: bool = False
     facts: tuple[str, ...]
+    sensitive: bool = False
+    contributors: int = 1
+    delayed: bool = False
     precision: dict[Sector, Precision] = {}
     makes_note: MadeNote | None = None
     embargo: Embargo | None = None
     at_protected: dict[Sector, AtProtected] = {}
     no_scene_from: tuple[Sector, ...] = ()
+    retention: Retention | None = None
 
     def time_fact(self, owner: Sector) -> Precision | None:
         """Return how finely the server may read the time: the coarser of the fact and the owner's precision."""
@@ -256,16 +275,6 @@ class Offence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     status: Literal["V", "M"]
 
 
-class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an owner's reports are kept in the product; `days` is None where they are not kept there at all."""
-
-    days: int | None = None
-    law: tuple[str, ...]
-    en: str
-    sv: str
-    status: Literal["V", "M"]
-
-
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The pack's numbers and switches (docs/secrecy-rules.md, end of B4)."""
 
@@ -283,8 +292,10 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     k: int
     k_sensitive: int
     outreach_delay_days: int
+    round_to: int = 5
     history: dict[Function, Literal["full", "from_join"]]
     retention_sealed_own_days: int
+    retention_decisions_days: int | None = None
     quarantine_closed_epoch_days: int
 
 
@@ -298,6 +309,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         bounds: what every pack of its jurisdiction has to keep, from a file of its own.
         offences: the penal law's offences, for the grounds that ask for a weight of crime.
         retention: how long each owner's reports are kept.
+        extract: what the person that a report is about is told of it, and what not; None where nothing is.
         base: the rows of each owner before any override, under which an agency's own pack may not go.
         cells: every cell, by kind, owner, compartment and column.
         codes: code lists by name, where the pack carries them.
@@ -321,6 +333,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     kinds: dict[int, Kind]
     offences: dict[str, Offence] = {}
     retention: dict[Sector, Retention] = {}
+    extract: ExtractRules | None = None
     base: dict[RowKey, Cell]
     cells: dict[CellKey, Cell]
     codes: dict[str, dict[str, Code]]
@@ -336,6 +349,17 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         if found is None:
             raise PackRefused(rule_id(kind, owner, compartment, column), "The pack has no such cell.")
         return found
+
+    def kept_days(self, kind: int, owner: Sector) -> int | None:
+        """Return how many days an owner's reports of a clear kind are kept; None for as long as nobody says.
+
+        What an owner keeps by another law than the pack's is never culled here, whatever its kind.
+        """
+        of_owner, of_kind = self.retention.get(owner), self.kinds.get(kind)
+        if of_owner is None or of_owner.days is None:
+            return None
+        own = None if of_kind is None else of_kind.retention
+        return of_owner.days if own is None or own.days is None else own.days
 
     def kind_named(self, name: str) -> Kind | None:
         """Return the kind called `order_incident`, or None."""

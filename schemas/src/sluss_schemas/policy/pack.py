@@ -59,6 +59,8 @@ def load(data: bytes, *, floor: Pack | None = None, find: Find = shipped) -> Pac
         if len({entry.n for entry in entries.values()}) != len(entries):
             raise PackRefused(f"codes.{name}", "Give every code of a list a number of its own.")
     kinds = _kinds(file)
+    _check_retention(file)
+    _check_extract(file)
     base = _base(file)
     pack = Pack(
         id=file.id,
@@ -78,6 +80,7 @@ def load(data: bytes, *, floor: Pack | None = None, find: Find = shipped) -> Pac
         kinds=kinds,
         offences=file.offence,
         retention=file.retention,
+        extract=file.extract,
         base=base,
         cells=_cells(file, kinds, base),
         codes=file.codes,
@@ -142,6 +145,25 @@ def _gateways(file: File) -> dict[str, Gateway]:
     return {code: msgspec.structs.replace(gateway, code=code) for code, gateway in file.gateway.items()}
 
 
+def _check_retention(file: File) -> None:
+    """Refuse to keep anything for no time at all: it would be culled before anybody had read it."""
+    kept = {f"retention.{owner}": one.days for owner, one in file.retention.items()}
+    kept |= {f"kind.{code}": one.retention.days for code, one in file.kind.items() if one.retention is not None}
+    kept["parameters.retention_decisions_days"] = file.parameters.retention_decisions_days
+    for where, days in kept.items():
+        if days is not None and days < 1:
+            raise PackRefused(where, "Keep reports for one day at least.")
+
+
+def _check_extract(file: File) -> None:
+    """Refuse a reason to leave something out of a kind that nobody writes, or by no statute at all."""
+    for one in file.extract.withhold if file.extract is not None else ():
+        if not set(one.kinds) <= file.kind.keys():
+            raise PackRefused(f"extract.{one.code}", "Name kinds that the pack has.")
+        if not one.law:
+            raise PackRefused(f"extract.{one.code}", "Name the statute.")
+
+
 def _kinds(file: File) -> dict[int, Kind]:
     """Return the kinds by number, each with a precision for every owner."""
     numbers = {kind_code(number): number for number in KINDS}
@@ -156,6 +178,9 @@ def _kinds(file: File) -> dict[int, Kind]:
             raise PackRefused(f"kind.{code}", "Name each owner once, and at least one.")
         if sum(fact in PRECISIONS for fact in kind.facts) > 1 or len(set(kind.facts)) != len(kind.facts):
             raise PackRefused(f"kind.{code}", "Name each fact once, and one precision of time at most.")
+        if not kind.clear and kind.retention is not None:
+            # The server does not know the kind, so it could not tell when one is over.
+            raise PackRefused(f"kind.{code}", "A kind whose existence is secret is kept as long as its owner's others.")
         if not kind.clear and (kind.facts or kind.counted):
             raise PackRefused(f"kind.{code}", "A kind whose existence is secret has no facts and is never counted.")
         kinds[numbers[code]] = msgspec.structs.replace(kind, number=numbers[code], precision=precision)

@@ -58,6 +58,7 @@ def markdown(packs: Sequence[Pack], sketches: Sequence[Pack] = ()) -> str:
         *_gateways(pack),
         *_weights(pack),
         *_numbers(pack),
+        *_extract(pack),
         *_rows(pack),
         *_kinds(pack),
         *_bounds(pack),
@@ -141,7 +142,7 @@ def _weights(pack: Pack) -> Iterator[str]:
     set_ = pack.parameters
     yield from ("## Offences", "")
     yield f"A crime weighs enough from {set_.min_penalty_months} months of least imprisonment, an attempt at one from"
-    yield f"{set_.min_penalty_months_attempt} months. An offence that does not stand here is judged by whoever decides."
+    yield f"{set_.min_penalty_months_attempt} months. A ground that asks for an offence opens for no other."
     yield from ("", "| offence | law | from | to | weighs enough | as an attempt | status |")
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for code, one in pack.offences.items():
@@ -163,10 +164,28 @@ def _numbers(pack: Pack) -> Iterator[str]:
         yield f"| `{name}` | {said} |"
     for name, value in msgspec.to_builtins(pack.filing).items():
         yield f"| `{name}` | {' '.join(value) or '-'} |"
-    yield from ("", "How long reports are kept:", "", "| owner | days | why | law | status |")
+    yield from ("", "How long reports are kept:", "", "| owner or kind | days | why | law | status |")
     yield "| --- | --- | --- | --- | --- |"
     for owner, one in pack.retention.items():
         yield f"| {owner} | {one.days or '-'} | {one.en} | {'; '.join(one.law)} | {one.status} |"
+    for number, kind in pack.kinds.items():
+        if (own := kind.retention) is not None:
+            yield f"| {kind_code(number)} | {own.days or '-'} | {own.en} | {'; '.join(own.law)} | {own.status} |"
+    yield ""
+
+
+def _extract(pack: Pack) -> Iterator[str]:
+    """Yield what the person that a report is about is told of it, in the order in which reasons are tried."""
+    if (rules := pack.extract) is None:
+        return
+    yield from ("## Extracts for the person that a report is about", "")
+    yield f"Told of the own agency's reports ({'; '.join(rules.law)}): {' '.join(rules.tells)}; of `SUB` the own entry."
+    yield "Left out, by the first reason that fits:"
+    yield from ("", "| reason | kinds | owners | parts | when | why | law | status |", "| --- |" + " --- |" * 7)
+    for one in rules.withhold:
+        kinds, owners = " ".join(one.kinds) or "all", " ".join(one.owners) or "all"
+        where = f"{kinds} | {owners} | {' '.join(one.parts)} | {one.when}"
+        yield f"| `{one.code}` | {where} | {one.en} | {'; '.join(one.law)} | {one.status} |"
     yield ""
 
 

@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from sluss_schemas.ids import COMPARTMENT_NAMES, COMPARTMENTS, FUNCTIONS, Compartment, Function, Sector, bit
+from sluss_schemas.ids import COMPARTMENT_NAMES, COMPARTMENTS, FUNCTIONS, SLOTS, Compartment, Function, Sector, bit
 from sluss_schemas.policy.answers import AgreedCell, Form, Receiver
 from sluss_schemas.policy.decide import collected, column, slots
 from sluss_schemas.policy.model import Gateway, Label, Pack
@@ -25,6 +25,7 @@ from sluss_schemas.policy.model import Gateway, Label, Pack
 AgencyView = tuple[str, Sector, Collection[Function]]
 """An agency as a device sees it: its slug, its sector, and the functions that have an epoch."""
 Language = Literal["en", "sv"]
+_EVERYTHING: Final = (1 << SLOTS) - 1
 _BY_AGREEMENT: Final = Label(
     "An agreement between the agencies opens it, as long as it is in force.",
     "En överenskommelse mellan myndigheterna öppnar det, så länge den gäller.",
@@ -65,6 +66,7 @@ def readers(
     filled: Collection[Compartment] | None = None,
     embargo: bool = False,
     agreed: Mapping[str, tuple[AgreedCell, ...]] | None = None,
+    within: Mapping[str, int] | None = None,
     lang: Language = "en",
 ) -> list[Reader]:
     """Return who will read a report of this kind, the own agency first.
@@ -79,6 +81,7 @@ def readers(
         filled: the compartments that the report fills; all that the kind collects where it is not given.
         embargo: whether the report is kept back.
         agreed: what agreements in force open to each agency, by its slug.
+        within: the most that a base seal gives each audience, where the report is narrower than the pack.
         lang: the language of the reasons.
 
     """
@@ -89,20 +92,22 @@ def readers(
         for function in (each for each in FUNCTIONS if each in functions):
             receiver = Receiver(sector, function, slug == mine)
             may = slots(pack, kind, owner, receiver, embargo=embargo)
-            ways = [("automatic", may.open)]
+            most = _EVERYTHING if within is None else within.get(f"{slug}/{function}", 0)
+            ways = [("automatic", may.open & most)]
             if opened := (agreed or {}).get(slug):
                 under = replace(receiver, agreed=opened)
-                ways.append(("agreement", slots(pack, kind, owner, under, embargo=embargo).open))
+                ways.append(("agreement", slots(pack, kind, owner, under, embargo=embargo).open & most))
             ways += [
                 (f"duty:{code}", bits)
                 for code, bits in may.duties.items()
                 if code in duties_sent and receives(pack.gateways[code], function, functions)
             ]
-            ways += [(f"held:{code}", may.held & bits) for code, bits in may.gateways.items() if may.held]
+            ways += [(f"held:{code}", may.held & bits & most) for code, bits in may.gateways.items() if may.held]
             rows += _rows(pack, (kind, owner), receiver, ways, audience=f"{slug}/{function}", wanted=wanted, lang=lang)
             if function == "field" and slug == mine and pack.kinds[kind].case_staff:
                 staff = Receiver(sector, function, own=True, named=True)
-                ways = [("named", slots(pack, kind, owner, staff).open)]
+                most = _EVERYTHING if within is None else within.get(f"{slug}/case_staff", 0)
+                ways = [("named", slots(pack, kind, owner, staff).open & most)]
                 rows += _rows(pack, (kind, owner), staff, ways, audience=f"{slug}/case_staff", wanted=wanted, lang=lang)
     return rows
 

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from sluss_schemas import ledger, membership, sync
+from sluss_schemas import counts, launching, ledger, membership, statements, sync
 from sluss_server.http.shell import Shell
 from sluss_server.services import Caller
 
@@ -125,6 +125,21 @@ async def checkpoint(shell: Shell, caller: Caller, body: ledger.CheckpointAsk) -
 async def reads(shell: Shell, caller: Caller, body: ledger.Reads) -> None:
     """Take read records."""
     await shell.services.read(caller, body)
+
+
+async def cube(shell: Shell, caller: Caller, body: counts.CountsAsk) -> counts.CountsAnswer:
+    """Show the counts."""
+    return await shell.services.cube.show(caller, body)
+
+
+async def registry(shell: Shell, caller: Caller, body: statements.RegistryAsk) -> statements.RegistryAnswer:
+    """Show the statements that hold."""
+    return await shell.services.registry.show(caller, body)
+
+
+async def launch(shell: Shell, caller: Caller, _body: launching.LaunchAsk) -> launching.Launch:
+    """Give a link into the overview."""
+    return await shell.services.sessions.launch(caller)
 
 
 async def directory_pull(shell: Shell, caller: Caller, body: membership.DirectoryPull) -> membership.DirectoryAnswer:
@@ -283,6 +298,35 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         call=reads,
         limit=128 * KIB,
         problems=("not_canonical",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/cube",
+        summary="Get the own agency's exact counts and the published ones of the others; for supervisors.",
+        takes=counts.CountsAsk,
+        gives=counts.CountsAnswer,
+        call=cube,
+        limit=KIB,
+        problems=("out_of_range",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/registry",
+        summary="Get the agencies' statements that hold, as they were signed; for supervisors of any agency.",
+        takes=statements.RegistryAsk,
+        gives=statements.RegistryAnswer,
+        call=registry,
+        limit=KIB,
+        problems=("out_of_range",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/launch",
+        summary="Get what signs one browser in to the overview, once and within a minute; for supervisors.",
+        takes=launching.LaunchAsk,
+        gives=launching.Launch,
+        call=launch,
+        limit=KIB,
     ),
 )
 """Every endpoint of the protocol; health, counters and the document itself are in `routes`."""

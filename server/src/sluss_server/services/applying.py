@@ -26,7 +26,7 @@ from sluss_server.services.opening import CheckedRecord
 from sluss_server.services.reclassifying import Report
 from sluss_server.services.versions import Place, Versions
 from sluss_server.services.writing import Writes
-from sluss_server.storage import directory, disclosure, feeds, reports
+from sluss_server.storage import culling, directory, disclosure, feeds, reports
 from sluss_server.storage.feeds import NewEntry
 from sluss_server.storage.pending import Pending
 from sluss_server.storage.reports import OutcomeRow
@@ -56,6 +56,12 @@ class _State:
     records: set[tuple[bytes, bytes]]
     reports: dict[bytes, Report]
     protected: set[Report]
+    culled: set[bytes]
+    over: set[Report]
+    narrowed: set[Report]
+
+
+CULLED: Final = "culled"
 
 
 class Applying:
@@ -106,9 +112,13 @@ class Applying:
         placed = await feeds.placed(connection, self._partnership, wanted)
         view = self._core.directories.known(self._partnership)
         about = {one.grant.digest for one in loose}
-        about |= {one.record.digest for one in opened if _reclassifies(one) and one.record.digest is not None}
+        about |= {one.record.digest for one in opened if _locks(one) and one.record.digest is not None}
         named = await reports.names_of(connection, self._partnership, sorted(about))
         asked = {*named.values(), *((one.agency, one.report_id) for one in known)}
+        protected = await reclassifying.protected(connection, self._partnership, asked, lock=True)
+        # After the lock, because what is culled meanwhile is not there any more.
+        everything += [one.record.digest for one in opened if one.record.digest is not None]
+        stubs = await culling.stubs(connection, self._partnership, sorted(set(everything)), ids)
         return _State(
             await reports.outcomes_of(connection, self._partnership, sorted(set(everything))),
             Versions(known, placed, view.has_feed),
@@ -121,7 +131,10 @@ class Applying:
                 [(one.agency, name) for one in opened for name in (one.record.record, one.needs) if name is not None],
             ),
             named,
-            await reclassifying.protected(connection, self._partnership, asked, lock=True),
+            protected,
+            {one.digest for one in stubs},
+            {(one.agency, one.report_id) for one in stubs},
+            set(await culling.all_narrowed(connection, self._partnership)) if loose else set(),
         )
 
     def _apply(self, push: Prepared, state: _State, writes: Writes) -> PushAnswer:
@@ -136,6 +149,8 @@ class Applying:
             return known
         if isinstance(one, Unusable):
             return writes.unusable(one, now)
+        if (one.agency, one.manifest.report_id) in state.over:
+            return Outcome(one.digest, OutcomeCode.REFUSED, CULLED, "manifest.report_id")
         place = state.versions.place(one)
         if isinstance(place, Outcome):
             return place
@@ -180,6 +195,10 @@ class Applying:
             return known
         if isinstance(one, Unusable):
             return writes.unusable(one, now)
+        if one.grant.digest in state.culled:
+            return Outcome(one.digest, OutcomeCode.REFUSED, CULLED, "grant.digest")
+        if state.reports.get(one.grant.digest) in state.narrowed:
+            return Outcome(one.digest, OutcomeCode.REFUSED, "not_allowed", f"grant.{one.grant.gateway}.hold")
         target = state.outcomes.get(one.grant.digest)
         if target is None or OutcomeCode(target.outcome) not in LIVE:
             # It was to come in the same push, and did not.
@@ -206,6 +225,8 @@ class Applying:
             return known
         if isinstance(one, Unusable):
             return writes.unusable(one, now)
+        if one.record.digest in state.culled:
+            return Outcome(one.digest, OutcomeCode.REFUSED, CULLED, "record.digest")
         name = (one.agency, one.record.record)
         if name in state.records:
             return Outcome(one.digest, OutcomeCode.ID_CONFLICT, "id_conflict", "record.record")
@@ -233,8 +254,9 @@ class Applying:
         return None
 
 
-def _reclassifies(one: CheckedRecord) -> bool:
-    return isinstance(one.record, Case) and one.record.kind is CaseKind.RECLASSIFY
+def _locks(one: CheckedRecord) -> bool:
+    """Tell whether a record decides what becomes of a report, so that nobody may meanwhile decide otherwise."""
+    return isinstance(one.record, Case) and one.record.kind in {CaseKind.RECLASSIFY, CaseKind.HOLD}
 
 
 def _live_outcome(one: Checked, place: Place) -> OutcomeCode:
@@ -255,6 +277,8 @@ def _known(one: Checked | Unusable | CheckedGrant | CheckedRecord, state: _State
     if row is None or row.agency != one.agency:
         return None
     answer = _answer(row)
+    if row.digest in state.culled:
+        return Outcome(row.digest, OutcomeCode.GONE, CULLED, None, row.receipt, row.receipt_signature)
     if answer.outcome in LIVE:
         return Outcome(row.digest, OutcomeCode.DUPLICATE, None, None, row.receipt, row.receipt_signature)
     return answer

@@ -19,7 +19,7 @@ from sluss_schemas.ids import NO_SCENE
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import RULES, Case, CaseKind, Rule
 from sluss_schemas.sync import MAX_CLOCK_SKEW_S
-from sluss_server.services import caseterms, reclassifying
+from sluss_server.services import caseterms, reclassifying, shifts, statements
 from sluss_server.services.filing import Filing, Followed, addressed, case_of, functions_of
 from sluss_server.storage import disclosure, reports
 from sluss_server.storage.feeds import CASE, NewEntry, audience_feed, device_feed
@@ -63,7 +63,12 @@ async def check_case(filing: Filing, case: Case, digest: bytes) -> CheckedCase:
     about = await _about(filing, rule, case, followed)
     if case.kind is CaseKind.RECLASSIFY:
         reclassifying.check(filing, case, followed)
-    await caseterms.check(filing, case, about)
+    if case.kind is CaseKind.STATEMENT:
+        await statements.check(filing, case, followed)
+    else:
+        await caseterms.check(filing, case, about)
+    if case.kind is CaseKind.SHIFT:
+        shifts.check_end(filing, case, followed)
     return CheckedCase(entries=entries, needs=case.follows if followed is not None and followed.coming else None)
 
 

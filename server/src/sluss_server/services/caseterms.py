@@ -16,14 +16,17 @@ from sluss_schemas.manifest import read_manifest
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import Case, CaseKind, ConsentTerms, NoteTerms, ShiftTerms
-from sluss_server.services import reclassifying
+from sluss_server.services import reclassifying, shifts
 from sluss_server.services.filing import Filing
 from sluss_server.storage.reports import Stored
 
 HOUR_S: Final = 3600
 SHIFT_S: Final = 24 * HOUR_S
 YEAR_S: Final = 366 * 24 * HOUR_S
+HOLD_S: Final = 30 * YEAR_S
+"""The longest legal hold: proceedings may outlast any other clock here."""
 WITHDRAWN: Final = "withdrawn"
+LIFTED: Final = "lifted"
 BEGINS: Final = frozenset({"given", "limited"})
 """Codes of a consent that says what it covers; the others end one."""
 _CLOCKED: Final = frozenset({CaseKind.TASK, CaseKind.SHIFT})
@@ -41,6 +44,10 @@ async def check(filing: Filing, case: Case, about: Stored | None) -> None:
         raise Invalid("malformed", "record.follows")
     if case.kind is CaseKind.NOTE and (case.follows is None) == (case.code == WITHDRAWN):
         raise Invalid("malformed", "record.follows")
+    if case.kind is CaseKind.SHIFT and (case.follows is None) == (case.code == shifts.ENDED):
+        raise Invalid("malformed", "record.follows")
+    if case.kind is CaseKind.HOLD and (case.follows is None) == (case.code == LIFTED):
+        raise Invalid("malformed", "record.follows")
     covers = case.kind is CaseKind.CONSENT and case.code in BEGINS
     says = case.kind is CaseKind.NOTE and case.code != WITHDRAWN
     _check_clock(filing, case, needed=covers or says or case.kind in _CLOCKED)
@@ -48,7 +55,7 @@ async def check(filing: Filing, case: Case, about: Stored | None) -> None:
         _consent(filing, decode(ConsentTerms, case.terms, "record.terms"), case)
     elif says:
         await _note(filing, decode(NoteTerms, case.terms, "record.terms"), about)
-    elif case.kind is CaseKind.SHIFT:
+    elif case.kind is CaseKind.SHIFT and case.code != shifts.ENDED:
         _shift(filing, decode(ShiftTerms, case.terms, "record.terms"))
     elif case.terms:
         raise Invalid("malformed", "record.terms")
@@ -62,6 +69,8 @@ def _check_clock(filing: Filing, case: Case, *, needed: bool) -> None:
     longest = YEAR_S
     if case.kind is CaseKind.SHIFT:
         longest = SHIFT_S
+    elif case.kind is CaseKind.HOLD:
+        longest = HOLD_S
     elif case.kind is CaseKind.CONSENT:
         hours = [one.max_hours for one in filing.pack().gateways.values() if one.basis == "consent"]
         longest = max((one * HOUR_S for one in hours if one is not None), default=longest)

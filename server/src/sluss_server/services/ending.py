@@ -32,10 +32,11 @@ EXPIRE: Final[Why] = "expire"
 
 @dataclass(slots=True)
 class Ended:
-    """The drops of grants that have ended, and the leaves of their ends."""
+    """The drops of grants that have ended, the leaves of their ends, and versions that count no more."""
 
     entries: list[NewEntry] = field(default_factory=list)
     leaves: list[Leaf] = field(default_factory=list)
+    closed: list[bytes] = field(default_factory=list)
 
 
 async def end(connection: AsyncConnection, partnership: bytes, agency: bytes, grant_id: bytes, at: int) -> Ended:

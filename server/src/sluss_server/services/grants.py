@@ -108,6 +108,7 @@ def check_grant(
     case = gateways.Case(
         view=view,
         directory=directory,
+        pack=rules.pack(grant.pack),
         gateway=gateway,
         grant=grant,
         item=item,

@@ -42,7 +42,7 @@ from sluss_server.services.directories import View
 from sluss_server.services.filing import Filing
 from sluss_server.services.quarantine import must_supervise, released
 from sluss_server.services.receipts import Former
-from sluss_server.storage import feeds, reports
+from sluss_server.storage import culling, feeds, reports
 from sluss_server.storage.feeds import OPENED, NewEntry, audience_feed, device_feed
 
 _LATER: Final = frozenset({"not_found", "future_time"})
@@ -127,6 +127,11 @@ async def check_record(
         at=now if former is None else former.time,
     )
     waits = _WAITS if past else _LATER if isinstance(record, Case) else frozenset()
+    if record.digest is not None:
+        stubs = await culling.stubs(connection, caller.partnership, [record.digest])
+        if any(one.agency == caller.agency for one in stubs):
+            # It waits for nothing: what it is about does not come again.
+            raise Invalid("culled", "record.digest")
     try:
         if isinstance(record, Case):
             filing = Filing(

@@ -35,8 +35,8 @@ from sluss_server.services.opening import CheckedRecord, check_record, record_di
 from sluss_server.services.rationing import Ration
 from sluss_server.services.receipts import Former
 from sluss_server.services.recipients import Target, filled_slots, scene_of
+from sluss_server.storage import culling, reports
 from sluss_server.storage import disclosure as disclosures
-from sluss_server.storage import reports
 from sluss_server.storage.reports import Stored
 
 _ROUNDS: Final = 5
@@ -123,6 +123,8 @@ class Pushing:
             own = [one for one in known.values() if one.agency == caller.agency]
             kept = await reports.sections_of(connection, caller.partnership, [one.digest for one in own])
             by = await self._decider(connection, view, caller, told)
+            stubs = await culling.stubs(connection, caller.partnership, wanted)
+        over = {one.digest for one in stubs if one.agency == caller.agency}
         targets = {one.digest: _target(one, kept.get(one.digest, b"")) for one in own if one.quarantine is None}
         for one in items:
             if isinstance(one, Checked) and one.quarantine is None:
@@ -131,6 +133,10 @@ class Pushing:
         for raw, (item, grant) in zip(raws, read, strict=True):
             if isinstance(grant, Invalid) or item is None:
                 found.append(unusable(hashlib.sha256(bytes(raw)).digest(), caller.agency, _refusal(grant)))
+                continue
+            if grant.digest in over:
+                name = disclosure.grant_digest(item.grant)
+                found.append(unusable(name, caller.agency, Invalid("culled", "grant.digest")))
                 continue
             former = formers.get(disclosure.grant_digest(item.grant))
             found.append(self._grant(view, caller, item, targets.get(grant.digest), by, now=now, former=former))

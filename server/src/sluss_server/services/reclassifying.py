@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec import msgpack
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +25,7 @@ from sluss_schemas.records import Case, CaseKind
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
 from sluss_server.services.filing import Filing, Followed, functions_of
-from sluss_server.storage import disclosure, facts, feeds, reports
+from sluss_server.storage import disclosure, feeds, reports
 from sluss_server.storage.disclosure import RecordRow
 from sluss_server.storage.feeds import GRANT, Held, NewEntry
 
@@ -119,19 +119,25 @@ def narrow(core: Core, view: View, owner: bytes, entries: Iterable[NewEntry], no
     return found
 
 
-async def drops(core: Core, view: View, connection: AsyncConnection, report: Report, now: int) -> list[NewEntry]:
-    """Return what other agencies lose of a report that has become a protected one, and take it out of what counts."""
+class Lost(NamedTuple):
+    """The drops of a report that has become a protected one, and its versions, which count no more."""
+
+    entries: list[NewEntry]
+    digests: list[bytes]
+
+
+async def drops(core: Core, view: View, connection: AsyncConnection, report: Report, now: int) -> Lost:
+    """Return what other agencies lose of a report that has become a protected one."""
     owner, report_id = report
     versions = await reports.versions_of(connection, view.partnership, [report_id])
     digests = sorted(one.digest for one in versions if one.agency == owner)
     given = _Given(core, view, owner, now)
     held = await feeds.held(connection, view.partnership, digests)
-    await facts.forget(connection, view.partnership, digests)
     # Also what a grant has yet to give; its decider can make another on a ground that such a place leaves.
     waiting = await disclosure.pending_of(connection, view.partnership, digests)
     lost = [name for name in waiting if not view.has_feed(owner, name[0])]
     await disclosure.cancel(connection, view.partnership, lost)
-    return [_drop(one) for one in held if given.loses(one)]
+    return Lost([_drop(one) for one in held if given.loses(one)], digests)
 
 
 def _drop(held: Held) -> NewEntry:

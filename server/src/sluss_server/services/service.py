@@ -20,6 +20,7 @@ from sluss_server.services.caller import Caller
 from sluss_server.services.chains import Chains
 from sluss_server.services.checkpoints import Checkpoints
 from sluss_server.services.core import Core
+from sluss_server.services.cube import Cube
 from sluss_server.services.directories import Directories
 from sluss_server.services.enrolling import Enrolling
 from sluss_server.services.headsets import HeadSets
@@ -33,6 +34,8 @@ from sluss_server.services.receipts import Receipts
 from sluss_server.services.recording import Recording
 from sluss_server.services.restoring import Restoring
 from sluss_server.services.rules import Rules
+from sluss_server.services.sessions import Sessions
+from sluss_server.services.statements import Statements
 from sluss_server.services.sweeping import Sweeping
 from sluss_server.services.wake import Wake
 from sluss_server.services.watching import Watching
@@ -88,6 +91,12 @@ class Services:
         self._enrolling: Final = Enrolling(self._core)
         self._checkpoints: Final = Checkpoints(self._core)
         self._readings: Final = Readings(self._core)
+        self.cube: Final = Cube(self._core)
+        """Counts, for the overview and for supervisors."""
+        self.sessions: Final = Sessions(self._core)
+        """Browsers that are signed in to the overview."""
+        self.registry: Final = Statements(self._core)
+        """What agencies have stated of scenes, objectives and staffing."""
         self.ledgers: Final = Watching(self._core, recording, self._checkpoints)
         """What is done for the ledgers without being asked."""
         self.sweeping: Final = Sweeping(self._core)

@@ -1,5 +1,6 @@
 """What case records bring about beyond being delivered: grants end, and protected reports leave others' feeds.
 
+A shift that was ended takes back at once what it gave.
 Runs inside the transaction, after everything in it was written, so that it sees also what came in the same one.
 Refuses to end anything for longer or for more than the record says: what ends is named by the record, or rests on it.
 Source: docs/protocol.md section 4; docs/secrecy-rules.md B7 4, 12 and 13.
@@ -10,7 +11,7 @@ Source: docs/protocol.md section 4; docs/secrecy-rules.md B7 4, 12 and 13.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.disclosure import read_grant
 from sluss_schemas.records import Case, CaseKind
-from sluss_server.services import consents, ending, reclassifying
+from sluss_server.services import consents, ending, reclassifying, shifts
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
-from sluss_server.storage import disclosure, reports
+from sluss_server.storage import disclosure, pending, reports
 from sluss_server.storage.disclosure import GrantRow, Named
+from sluss_server.storage.feeds import NewEntry
 
 UPHELD: Final = "upheld"
 _ENDS: Final = frozenset({CaseKind.RECALL, CaseKind.REVIEW})
@@ -39,7 +41,7 @@ class Acted:
 
 
 async def settle(
-    core: Core, view: View, connection: AsyncConnection, acted: Iterable[Acted], grants: Sequence[GrantRow]
+    core: Core, view: View, connection: AsyncConnection, acted: Sequence[Acted], grants: Sequence[GrantRow]
 ) -> ending.Ended:
     """Return the drops that follow from records, and from grants whose consent was taken back while they came."""
     partnership = view.partnership
@@ -69,9 +71,22 @@ async def settle(
         found.entries += ended.entries
         # A recall has the leaf of its record.
         found.leaves += [] if (agency, grant_id) in recalled else ended.leaves
+    found.entries += await _over(view, connection, acted)
     for report, at in places.items():
-        found.entries += await reclassifying.drops(core, view, connection, report, at)
+        lost = await reclassifying.drops(core, view, connection, report, at)
+        found.entries += lost.entries
+        found.closed += lost.digests
     return found
+
+
+async def _over(view: View, connection: AsyncConnection, acted: Sequence[Acted]) -> list[NewEntry]:
+    """Return the drops of what shifts gave that were ended; what another one still gives comes with the next look."""
+    ended = [one.at for one in acted if one.case.kind is CaseKind.SHIFT and one.case.follows is not None]
+    if not ended:
+        return []
+    waiting = await pending.for_shift(connection, view.partnership, hold=True)
+    drops, _ = await shifts.changes(connection, view, waiting, max(ended))
+    return drops
 
 
 async def _uncovered(view: View, connection: AsyncConnection, agency: bytes, basis: bytes, at: int) -> list[Named]:

@@ -3,6 +3,7 @@
 A ground with `on_shift` lets a warning be read on shift at the report's scene and nowhere else. Its entries wait beside
 the feeds and are put into the device's own when a shift begins, with the shift's end as theirs, so that delivery needs
 to ask for nothing.
+Whoever is on shift may end it before its time; the record that does so says again until when it would have lasted.
 Source: docs/secrecy-rules.md B4 L02.
 
 > INVARIANT: an entry that waits for a shift is in its device's feed at most while that device is on shift at the scene;
@@ -12,22 +13,48 @@ Source: docs/secrecy-rules.md B4 L02.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import decode
 from sluss_schemas.disclosure import ended
 from sluss_schemas.ids import NO_SCENE, Kid
-from sluss_schemas.records import CaseKind, ShiftTerms
+from sluss_schemas.problems import Invalid
+from sluss_schemas.records import Case, CaseKind, ShiftTerms
 from sluss_server.services.directories import View
-from sluss_server.services.filing import case_of
+from sluss_server.services.filing import Filing, Followed, case_of
 from sluss_server.services.recipients import scene_of
 from sluss_server.storage import disclosure, feeds, reports
 from sluss_server.storage.feeds import NewEntry, device_of
 from sluss_server.storage.pending import Waiting
 
+ENDED: Final = "ended"
 OnShift = dict[tuple[bytes, int], int]
 """Until when a device is on shift at a scene."""
+
+
+def check_end(filing: Filing, case: Case, followed: Followed | None) -> None:
+    """Return quietly unless a record ends a shift that is not the filer's own, or is none.
+
+    Raises:
+        Invalid: `not_found` for somebody else's, which is answered as if it were not there; `malformed`;
+            `out_of_range`.
+
+    """
+    if followed is None:
+        return
+    if _person(filing, followed.case.device) != _person(filing, case.device):
+        raise Invalid("not_found", "record.follows")
+    if followed.case.code == ENDED:
+        raise Invalid("malformed", "record.follows")
+    if case.until != followed.case.until:
+        raise Invalid("out_of_range", "record.until")
+
+
+def _person(filing: Filing, device: bytes) -> bytes | None:
+    known = filing.directory.devices.get(Kid(device))
+    return None if known is None else known.person
 
 
 async def on_shift(connection: AsyncConnection, view: View, now: int) -> OnShift:
@@ -35,9 +62,13 @@ async def on_shift(connection: AsyncConnection, view: View, now: int) -> OnShift
     found = OnShift()
     kind = str(CaseKind.SHIFT)
     agencies = sorted(view.directories)
-    for row in await disclosure.records_of_kind(connection, view.partnership, agencies, kind, in_force_at=now):
-        case = case_of(row)
-        if case is None or case.until is None or not _acts(view, row.agency, row.device, now):
+    rows = await disclosure.records_of_kind(connection, view.partnership, agencies, kind, in_force_at=now)
+    said = [(row, case) for row in rows if (case := case_of(row)) is not None]
+    over = {(row.agency, case.follows) for row, case in said if case.code == ENDED}
+    for row, case in said:
+        if case.code == ENDED or (row.agency, case.record) in over:
+            continue
+        if case.until is None or not _acts(view, row.agency, row.device, now):
             continue
         place = (row.device, decode(ShiftTerms, case.terms, "record.terms").scene)
         found[place] = max(found.get(place, 0), case.until)
@@ -62,11 +93,12 @@ async def changes(
         scene = NO_SCENE if report is None else scene_of(report.tiers)
         until = shifts.get((device, scene)) if device is not None and scene != NO_SCENE else None
         has = held.get((one.feed, one.grant_id))
-        if has is not None and (until is None or (has.not_after is not None and has.not_after <= now)):
+        ends = until if until is None or one.not_after is None else min(until, one.not_after)
+        # Over, or longer than what is left after a longer shift was ended.
+        if has is not None and (ends is None or (has.not_after is not None and not now < has.not_after <= ends)):
             drops.append(NewEntry(one.feed, "drop", ended(one.digest, one.grant_id)))
             has = None
-        if until is not None and has is None:
-            ends = until if one.not_after is None else min(until, one.not_after)
+        if ends is not None and has is None:
             puts.append(one.entry()._replace(not_after=ends))
     return drops, puts
 

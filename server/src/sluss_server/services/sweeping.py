@@ -1,4 +1,4 @@
-"""What time brings about by itself: grants begin and end, shifts begin and end, packs and agreements change.
+"""What time brings about by itself: grants and shifts begin and end, packs and agreements change, reports are over.
 
 Each is written when it happens, by a task of the server that looks every second; nothing here is computed when somebody
 reads. Delivery decides again for itself, so a look that comes late withholds or removes, and never gives.
@@ -22,7 +22,9 @@ from sluss_schemas.manifest import read_manifest
 from sluss_server import logs
 from sluss_server.services import ending, reclassifying, shifts
 from sluss_server.services.core import Core
+from sluss_server.services.culling import Culling
 from sluss_server.services.directories import View
+from sluss_server.services.publishing import Publishing
 from sluss_server.services.recipients import given, keep_wraps, scene_of
 from sluss_server.services.reevaluating import Reevaluating
 from sluss_server.storage import directory, disclosure, feeds, ledger, pending, reports
@@ -44,6 +46,8 @@ class Sweeping:
         """Stand on these parts."""
         self._core: Final = core
         self._again: Final = Reevaluating(core)
+        self._culling: Final = Culling(core)
+        self._publishing: Final = Publishing(core)
         self._since: Final[dict[bytes, int]] = {}
         self._whole: Final[dict[bytes, int]] = {}
 
@@ -88,6 +92,8 @@ class Sweeping:
                 return
             self._core.wake.tell(partnership, touched)
         self._core.wake.tell(partnership, await self._again.once(view, now))
+        self._core.wake.tell(partnership, await self._culling.once(view, now))
+        await self._publishing.once(view, now)
 
     def _since_when(self, partnership: bytes, now: int) -> int:
         """Return after when an end has not been looked for; now and then everything is looked for again."""

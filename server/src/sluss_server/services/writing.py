@@ -17,14 +17,17 @@ from sluss_schemas.ids import NO_SCENE, Kid
 from sluss_schemas.ledger import Act
 from sluss_schemas.records import Case, Open
 from sluss_schemas.sync import Outcome, OutcomeCode
+from sluss_server.services import counting
 from sluss_server.services.checking import Checked, Unusable
 from sluss_server.services.core import Core
+from sluss_server.services.counting import Counted
 from sluss_server.services.grants import CheckedGrant
 from sluss_server.services.headsets import Heads
 from sluss_server.services.opening import CheckedRecord
 from sluss_server.services.settling import Acted, settle
+from sluss_server.services.statements import rows as stated
 from sluss_server.services.versions import Place
-from sluss_server.storage import disclosure, facts, feeds, ledger, pending, reports
+from sluss_server.storage import disclosure, feeds, ledger, pending, reports, statements
 from sluss_server.storage.disclosure import GrantRow, RecordRow
 from sluss_server.storage.facts import FactsRow
 from sluss_server.storage.feeds import NewEntry
@@ -51,7 +54,7 @@ class Writes:
         self._partnership: Final = partnership
         self._reports: Final = list[ReportRow]()
         self._outcomes: Final = list[OutcomeRow]()
-        self._facts: Final = list[FactsRow]()
+        self._facts: Final[dict[bytes, Counted]] = {}
         self._grants: Final = list[GrantRow]()
         self._pending: Final = list[tuple[bytes, Pending]]()
         self._records: Final = list[RecordRow]()
@@ -118,18 +121,18 @@ class Writes:
         self.entries += one.entries
         self._heads[one.manifest.directories] = one.item.heads
         if one.facts is not None:
-            self._facts.append(
-                FactsRow(
-                    self._partnership,
-                    one.digest,
-                    one.agency,
-                    one.manifest.kind,
-                    one.scene or NO_SCENE,
-                    one.facts.time,
-                    encode(one.facts.values),
-                    one.facts.contributor,
-                )
+            row = FactsRow(
+                self._partnership,
+                one.digest,
+                one.agency,
+                one.manifest.kind,
+                one.scene or NO_SCENE,
+                one.facts.time,
+                encode(one.facts.values),
+                one.facts.contributor,
             )
+            report = (one.agency, one.manifest.report_id)
+            self._facts[one.digest] = Counted(row, report, one.manifest.pack, bool(one.manifest.parents))
 
     def grant(self, one: CheckedGrant) -> OutcomeRow:
         """Gather a grant, without its feed entries, and return its outcome."""
@@ -209,16 +212,20 @@ class Writes:
         await reports.insert_outcomes(connection, self._outcomes)
         await reports.settle(connection, self._settled)
         await self._core.head_sets.write(connection, self._partnership, self._heads)
-        await facts.insert(connection, self._facts)
         await disclosure.insert_grants(connection, self._grants)
         await pending.insert(connection, self._partnership, self._pending)
         await disclosure.insert_records(connection, self._records)
+        await statements.insert(connection, stated(self._records))
         await feeds.append(connection, self._partnership, self.entries, self._core.random)
+        closed = list[bytes]()
         if self._acted or any(one.basis is not None for one in self._grants):
             view = self._core.directories.known(self._partnership)
             ended = await settle(self._core, view, connection, self._acted, self._grants)
             self._leaves.extend(ended.leaves)
+            closed = ended.closed
             await feeds.append(connection, self._partnership, ended.entries, self._core.random)
+        rules, partnership = self._core.rules, self._partnership
+        await counting.write(rules, connection, partnership, new=self._facts, ended=self.ended, closed=closed)
         await ledger.append(connection, self._partnership, self._leaves, self._core.random)
 
     def _outcome(self, one: Pushed, outcome: OutcomeCode, why: Why, now: int) -> OutcomeRow:

@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 READERS: Final = 3
 _BUSY_MS: Final = 10_000
+_SETTLING_MS: Final = 200
 _PAGE_BYTES: Final = 8192
 """A sealed report is about 12 KB in rows of 1.5 to 4 KB: larger pages than the default of 4096 hold more of them."""
 
@@ -34,6 +35,8 @@ _SQLITE_BOTH: Final = (
     f"PRAGMA busy_timeout = {_BUSY_MS}",
     "PRAGMA cache_size = -16384",
     "PRAGMA temp_store = MEMORY",
+    # What is culled is overwritten on disk, and not only forgotten.
+    "PRAGMA secure_delete = ON",
 )
 _SQLITE_READER: Final = ("PRAGMA query_only = ON",)
 _POSTGRESQL_READER: Final = {"server_settings": {"default_transaction_read_only": "on"}}
@@ -111,6 +114,17 @@ class Engine:
                 async with connection.begin():
                     yield connection
 
+    async def settle(self) -> bool:
+        """Let nothing that was deleted lie on in the log of writes, and tell whether nothing does.
+
+        Whoever reads something older at this moment keeps it there; nobody waits for that. PostgreSQL keeps its own
+        house.
+        """
+        if not self._sqlite:
+            return True
+        async with self._write.connect() as connection:
+            return await connection.run_sync(_checkpointed)
+
     async def close(self) -> None:
         """Close every reader, once its user is done with it, and both sides."""
         for connection in [await self._idle.get() for _ in range(READERS)]:
@@ -161,6 +175,16 @@ def _for_sqlite(engine: AsyncEngine, pragmas: tuple[str, ...]) -> None:
         cursor.close()
 
     event.listen(engine.sync_engine, "connect", set_up)
+
+
+def _checkpointed(connection: Connection) -> bool:
+    """Bring the log of writes into the file and empty it; tell whether nobody was in the way."""
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {_SETTLING_MS}")
+    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    busy = cursor.fetchone()
+    cursor.close()
+    return busy is not None and not busy[0]
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -60,6 +60,7 @@ class EnrolmentRow(NamedTuple):
     received_at: int
 
 
+_partnership_name: Final = select(partnerships.c.name).where(partnerships.c.partnership_id == bindparam("partnership"))
 _code: Final = select(*founding_codes.c).where(
     founding_codes.c.partnership_id == bindparam("partnership"), founding_codes.c.invite == bindparam("invite")
 )
@@ -116,6 +117,11 @@ async def insert_partnership(connection: AsyncConnection, row: PartnershipRow, c
     """Write a partnership and the codes that found its agencies."""
     await connection.execute(insert(partnerships).values(row._asdict()))
     await connection.execute(insert(founding_codes), [code._asdict() for code in codes])
+
+
+async def partnership_name(connection: AsyncConnection, partnership: bytes) -> str:
+    """Return what a partnership is called."""
+    return str((await connection.execute(_partnership_name, {"partnership": partnership})).scalar_one())
 
 
 async def founding_code(connection: AsyncConnection, partnership: bytes, invite: bytes) -> FoundingCode | None:

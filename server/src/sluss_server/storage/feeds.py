@@ -30,13 +30,13 @@ _NOWHERE: Final = (b"", b"")
 
 
 class NewEntry(NamedTuple):
-    """An entry without its number; a `drop` has no recipient, seal or wraps, a `case` only its recipient.
+    """An entry without its number; a `drop` or `erase` has no recipient, seal or wraps, a `case` only its recipient.
 
     The digest of a `case` is the record's; that of a `drop` is D, or D and the grant's id for what a grant gave.
     """
 
     feed: bytes
-    op: Literal["put", "drop", "case"]
+    op: Literal["put", "drop", "erase", "case"]
     digest: bytes
     via: int = BASE
     recipient: bytes = b""

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import and_, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_server.storage.bulk import insert_all
-from sluss_server.storage.tables import feed_entries, ledger_reads, reports
+from sluss_server.storage.tables import culled, feed_entries, ledger_reads, reports
 
 
 class Taken(NamedTuple):
@@ -39,18 +39,24 @@ _taken: Final = select(ledger_reads.c.agency, ledger_reads.c.record_id).where(
     ledger_reads.c.agency.in_(bindparam("agencies", expanding=True)),
     ledger_reads.c.record_id.in_(bindparam("records", expanding=True)),
 )
+# What was culled since was read when it was here.
+_owner: Final = func.coalesce(reports.c.agency, culled.c.agency).label("agency")
 _placed: Final = (
-    select(reports.c.digest, reports.c.agency, feed_entries.c.feed)
+    select(feed_entries.c.digest, _owner, feed_entries.c.feed)
     .select_from(
-        reports.join(
-            feed_entries,
-            and_(feed_entries.c.partnership_id == reports.c.partnership_id, feed_entries.c.digest == reports.c.digest),
+        feed_entries.outerjoin(
+            reports,
+            and_(reports.c.partnership_id == feed_entries.c.partnership_id, reports.c.digest == feed_entries.c.digest),
+        ).outerjoin(
+            culled,
+            and_(culled.c.partnership_id == feed_entries.c.partnership_id, culled.c.digest == feed_entries.c.digest),
         )
     )
     .where(
-        reports.c.partnership_id == bindparam("partnership"),
-        reports.c.digest.in_(bindparam("digests", expanding=True)),
+        feed_entries.c.partnership_id == bindparam("partnership"),
+        feed_entries.c.digest.in_(bindparam("digests", expanding=True)),
         feed_entries.c.op == "put",
+        _owner.is_not(None),
     )
 )
 _insert: Final = insert_all(ledger_reads)

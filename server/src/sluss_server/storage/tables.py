@@ -17,167 +17,182 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
-    LargeBinary,
-    MetaData,
-    String,
     Table,
     UniqueConstraint,
 )
 
-metadata: Final = MetaData()
+from sluss_server.storage.columns import data, key, metadata, number, text
+from sluss_server.storage.proven import (
+    ledger_checkpoints,
+    ledger_heads,
+    ledger_leaves,
+    ledger_nodes,
+    ledger_reads,
+)
+from sluss_server.storage.shown import (
+    launches,
+    published_cells,
+    published_from,
+    published_weeks,
+    rollup_staff,
+    rollups,
+    sessions,
+    statements,
+)
 
-
-def _key(name: str, kind: type[LargeBinary | BigInteger | Boolean] = LargeBinary) -> Column[object]:
-    return Column(name, kind(), primary_key=True, autoincrement=False, nullable=False)
-
-
-def _bytes(name: str, *, nullable: bool = False) -> Column[bytes]:
-    return Column(name, LargeBinary(), nullable=nullable)
-
-
-def _number(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger(), nullable=nullable)
-
-
-def _text(name: str, length: int, *, nullable: bool = False) -> Column[str]:
-    return Column(name, String(length), nullable=nullable)
-
+# Given on, so that every table is found in one place.
+__all__ = [
+    "launches",
+    "ledger_checkpoints",
+    "ledger_heads",
+    "ledger_leaves",
+    "ledger_nodes",
+    "ledger_reads",
+    "metadata",
+    "published_cells",
+    "published_from",
+    "published_weeks",
+    "rollup_staff",
+    "rollups",
+    "sessions",
+    "statements",
+]
 
 partnerships: Final = Table(
     "partnerships",
     metadata,
-    _key("partnership_id"),
-    _text("name", 200),
-    _text("server_url", 300),
-    _number("created_at"),
+    key("partnership_id"),
+    text("name", 200),
+    text("server_url", 300),
+    number("created_at"),
 )
 
 # The secret is here because the server made the code; it is of no use once `used_at` is set.
 founding_codes: Final = Table(
     "founding_codes",
     metadata,
-    _key("partnership_id"),
-    _key("invite"),
-    _bytes("secret"),
-    _text("slug", 64),
-    _text("sector", 3),
+    key("partnership_id"),
+    key("invite"),
+    data("secret"),
+    text("slug", 64),
+    text("sector", 3),
     Column("registry", Boolean(), nullable=False),
-    _number("used_at", nullable=True),
+    number("used_at", nullable=True),
 )
 
 directory_heads: Final = Table(
     "directory_heads",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _number("seq"),
-    _bytes("hash"),
+    key("partnership_id"),
+    key("agency"),
+    number("seq"),
+    data("hash"),
 )
 
 # `entry` is the signed entry's canonical bytes; a row is never changed.
 directory_entries: Final = Table(
     "directory_entries",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("seq", BigInteger),
-    _bytes("entry"),
+    key("partnership_id"),
+    key("agency"),
+    key("seq", BigInteger),
+    data("entry"),
 )
 
 # `maker` is the device that offered the wrap; empty for those that came with the entry of their epoch.
 epoch_wraps: Final = Table(
     "epoch_wraps",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("device"),
-    _key("audience"),
-    _key("epoch", BigInteger),
-    _key("whole", Boolean),
-    _key("maker"),
-    _bytes("wrap"),
+    key("partnership_id"),
+    key("agency"),
+    key("device"),
+    key("audience"),
+    key("epoch", BigInteger),
+    key("whole", Boolean),
+    key("maker"),
+    data("wrap"),
     Index("epoch_wraps_by_audience", "partnership_id", "agency", "audience"),
 )
 
 epoch_proposals: Final = Table(
     "epoch_proposals",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("audience"),
-    _number("epoch"),
-    _bytes("proposal"),
+    key("partnership_id"),
+    key("agency"),
+    key("audience"),
+    number("epoch"),
+    data("proposal"),
 )
 
 # A custodian's share for a device: the custodian's own, or one that recovers; `share` is its digest.
 sealed_shares: Final = Table(
     "sealed_shares",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("device"),
-    _key("audience"),
-    _key("epoch", BigInteger),
-    _key("custodian"),
-    _bytes("share"),
-    _bytes("sealed"),
+    key("partnership_id"),
+    key("agency"),
+    key("device"),
+    key("audience"),
+    key("epoch", BigInteger),
+    key("custodian"),
+    data("share"),
+    data("sealed"),
 )
 
 # The latest split of an epoch that waits for a registrar.
 share_proposals: Final = Table(
     "share_proposals",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("audience"),
-    _key("epoch", BigInteger),
-    _bytes("proposal"),
+    key("partnership_id"),
+    key("agency"),
+    key("audience"),
+    key("epoch", BigInteger),
+    data("proposal"),
 )
 
 # The last sealed roster that came with its entry; it is in force while the directory names its digest.
 rosters: Final = Table(
     "rosters",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _bytes("digest"),
-    _bytes("roster"),
+    key("partnership_id"),
+    key("agency"),
+    data("digest"),
+    data("roster"),
 )
 
 # `device` announced the invitation, and has a bound of its own; an older row does not say.
 invitations: Final = Table(
     "invitations",
     metadata,
-    _key("partnership_id"),
-    _key("invite"),
-    _bytes("agency"),
-    _number("expires_at"),
-    _number("used_at", nullable=True),
-    _bytes("device", nullable=True),
+    key("partnership_id"),
+    key("invite"),
+    data("agency"),
+    number("expires_at"),
+    number("used_at", nullable=True),
+    data("device", nullable=True),
 )
 
 enrolments: Final = Table(
     "enrolments",
     metadata,
-    _key("partnership_id"),
-    _key("invite"),
-    _key("device"),
-    _bytes("enrolment"),
-    _number("received_at"),
+    key("partnership_id"),
+    key("invite"),
+    key("device"),
+    data("enrolment"),
+    number("received_at"),
 )
 
 # What every pushed thing got, by its digest: D of a report version, or the digest of a grant or a record.
 outcomes: Final = Table(
     "outcomes",
     metadata,
-    _key("partnership_id"),
-    _key("digest"),
-    _bytes("agency"),
-    _text("outcome", 20),
-    _text("reason", 40, nullable=True),
-    _text("field", 200, nullable=True),
-    _bytes("receipt"),
-    _bytes("receipt_signature"),
+    key("partnership_id"),
+    key("digest"),
+    data("agency"),
+    text("outcome", 20),
+    text("reason", 40, nullable=True),
+    text("field", 200, nullable=True),
+    data("receipt"),
+    data("receipt_signature"),
 )
 
 # Small columns first: what decides about versions is read without touching the pages that hold ciphertext.
@@ -186,24 +201,25 @@ outcomes: Final = Table(
 reports: Final = Table(
     "reports",
     metadata,
-    _key("partnership_id"),
-    _key("digest"),
-    _bytes("agency"),
-    _bytes("report_id"),
-    _number("version"),
+    key("partnership_id"),
+    key("digest"),
+    data("agency"),
+    data("report_id"),
+    number("version"),
     Column("fork", Integer(), nullable=False),
     Column("kind", Integer(), nullable=False),
     Column("head", Boolean(), nullable=False),
-    _text("quarantine", 40, nullable=True),
-    _bytes("parents"),
-    _number("received_at"),
-    _bytes("manifest"),
-    _bytes("signature"),
-    _bytes("tiers"),
-    _bytes("sections"),
-    _bytes("item", nullable=True),
+    text("quarantine", 40, nullable=True),
+    data("parents"),
+    number("received_at"),
+    data("manifest"),
+    data("signature"),
+    data("tiers"),
+    data("sections"),
+    data("item", nullable=True),
     UniqueConstraint("partnership_id", "report_id", "agency", "version", "fork", name="reports_by_report"),
 )
+Index("reports_by_age", reports.c.partnership_id, reports.c.agency, reports.c.kind, reports.c.received_at)
 Index(
     "reports_in_quarantine",
     reports.c.partnership_id,
@@ -217,31 +233,31 @@ Index(
 head_sets: Final = Table(
     "head_sets",
     metadata,
-    _key("partnership_id"),
-    _key("digest"),
-    _bytes("heads"),
+    key("partnership_id"),
+    key("digest"),
+    data("heads"),
 )
 
 facts: Final = Table(
     "facts",
     metadata,
-    _key("partnership_id"),
-    _key("digest"),
-    _bytes("agency"),
+    key("partnership_id"),
+    key("digest"),
+    data("agency"),
     Column("kind", Integer(), nullable=False),
     Column("scene", Integer(), nullable=False),
-    _number("time"),
-    _bytes("coded"),
-    _bytes("contributor"),
+    number("time"),
+    data("coded"),
+    data("contributor"),
 )
 
 feed_heads: Final = Table(
     "feed_heads",
     metadata,
-    _key("partnership_id"),
-    _key("feed"),
-    _number("generation"),
-    _number("seq"),
+    key("partnership_id"),
+    key("feed"),
+    number("generation"),
+    number("seq"),
 )
 
 # A `put` carries the seal and wraps of its one recipient, so that a delivery is one index scan.
@@ -250,19 +266,19 @@ feed_heads: Final = Table(
 feed_entries: Final = Table(
     "feed_entries",
     metadata,
-    _key("partnership_id"),
-    _key("feed"),
-    _key("seq", BigInteger),
-    _text("op", 5),
-    _bytes("digest"),
-    _bytes("salt"),
+    key("partnership_id"),
+    key("feed"),
+    key("seq", BigInteger),
+    text("op", 5),
+    data("digest"),
+    data("salt"),
     Column("via", Integer(), nullable=False),
-    _bytes("recipient"),
-    _bytes("grant_id", nullable=True),
-    _text("gateway", 8, nullable=True),
-    _number("not_after", nullable=True),
-    _bytes("seal", nullable=True),
-    _bytes("wraps"),
+    data("recipient"),
+    data("grant_id", nullable=True),
+    text("gateway", 8, nullable=True),
+    number("not_after", nullable=True),
+    data("seal", nullable=True),
+    data("wraps"),
     Column("ended", Boolean(), nullable=False),
     Index("feed_entries_by_digest", "partnership_id", "digest"),
 )
@@ -270,21 +286,21 @@ feed_entries: Final = Table(
 grants: Final = Table(
     "grants",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("grant_id"),
-    _bytes("digest"),
-    _text("gateway", 8),
-    _number("received_at"),
-    _bytes("grant_bytes"),
-    _bytes("signature"),
-    _bytes("decider"),
-    _bytes("reasons"),
-    _number("not_before"),
-    _number("not_after", nullable=True),
-    _bytes("basis", nullable=True),
-    _bytes("excerpts", nullable=True),
-    _number("ended_at", nullable=True),
+    key("partnership_id"),
+    key("agency"),
+    key("grant_id"),
+    data("digest"),
+    text("gateway", 8),
+    number("received_at"),
+    data("grant_bytes"),
+    data("signature"),
+    data("decider"),
+    data("reasons"),
+    number("not_before"),
+    number("not_after", nullable=True),
+    data("basis", nullable=True),
+    data("excerpts", nullable=True),
+    number("ended_at", nullable=True),
     Index("grants_by_version", "partnership_id", "digest"),
     Index("grants_by_basis", "partnership_id", "agency", "basis"),
     Index("grants_by_end", "partnership_id", "not_after"),
@@ -294,95 +310,66 @@ grants: Final = Table(
 pending_entries: Final = Table(
     "pending_entries",
     metadata,
-    _key("partnership_id"),
-    _key("feed"),
-    _key("grant_id"),
-    _bytes("agency"),
-    _bytes("digest"),
-    _bytes("recipient"),
-    _text("gateway", 8),
-    _number("due_at"),
-    _number("not_after", nullable=True),
-    _bytes("seal"),
-    _bytes("wraps"),
+    key("partnership_id"),
+    key("feed"),
+    key("grant_id"),
+    data("agency"),
+    data("digest"),
+    data("recipient"),
+    text("gateway", 8),
+    number("due_at"),
+    number("not_after", nullable=True),
+    data("seal"),
+    data("wraps"),
     Index("pending_entries_by_time", "partnership_id", "due_at"),
+    Index("pending_entries_by_version", "partnership_id", "digest"),
 )
 
 records: Final = Table(
     "records",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("record_id"),
-    _text("kind", 20),
-    _bytes("digest"),
-    _bytes("device"),
-    _number("received_at"),
-    _bytes("record"),
-    _bytes("signature"),
-    _bytes("record_digest", nullable=True),
-    _bytes("follows", nullable=True),
-    _text("code", 40),
-    _number("until", nullable=True),
+    key("partnership_id"),
+    key("agency"),
+    key("record_id"),
+    text("kind", 20),
+    data("digest"),
+    data("device"),
+    number("received_at"),
+    data("record"),
+    data("signature"),
+    data("record_digest", nullable=True),
+    data("follows", nullable=True),
+    text("code", 40),
+    number("until", nullable=True),
     Index("records_by_digest", "partnership_id", "record_digest"),
     Index("records_by_kind", "partnership_id", "agency", "kind", "until"),
     Index("records_that_follow", "partnership_id", "follows"),
+    Index("records_about", "partnership_id", "digest"),
 )
 
-# `peaks` is the tree's frontier: the roots of the complete subtrees that `seq` leaves are the sum of.
-ledger_heads: Final = Table(
-    "ledger_heads",
+# What is left of a version that was culled: that it was there, so that it never comes back.
+# `rest_due` is when its grants and case records are looked at; None once they are gone, or where they are kept.
+culled: Final = Table(
+    "culled",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _number("seq"),
-    _bytes("peaks"),
+    key("partnership_id"),
+    key("digest"),
+    data("agency"),
+    data("report_id"),
+    number("culled_at"),
+    number("rest_due", nullable=True),
+    Index("culled_by_report", "partnership_id", "report_id"),
+    Index("culled_by_rest", "partnership_id", "rest_due"),
 )
 
-ledger_leaves: Final = Table(
-    "ledger_leaves",
+# Reports that are kept beyond their time by a legal hold alone, for the own supervisors alone.
+narrowed: Final = Table(
+    "narrowed",
     metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("seq", BigInteger),
-    _text("action", 20),
-    _bytes("salt"),
-    _bytes("content"),
-    _bytes("leaf"),
-)
-
-# The roots of complete subtrees at every fourth level; those between are a few of these, or of leaves, away.
-ledger_nodes: Final = Table(
-    "ledger_nodes",
-    metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("level", BigInteger),
-    _key("number", BigInteger),
-    _bytes("hash"),
-)
-
-# The newest checkpoint of each day; of the newest of all also what devices are shown of it, under `secret`.
-ledger_checkpoints: Final = Table(
-    "ledger_checkpoints",
-    metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("size", BigInteger),
-    _number("made_at"),
-    _bytes("note"),
-    _bytes("secret"),
-    _bytes("feeds"),
-)
-
-# The read records that were taken, so that none is taken twice.
-ledger_reads: Final = Table(
-    "ledger_reads",
-    metadata,
-    _key("partnership_id"),
-    _key("agency"),
-    _key("record_id"),
-    _number("received_at"),
+    key("partnership_id"),
+    key("agency"),
+    key("report_id"),
+    number("narrowed_at"),
 )
 
 # One row for each time that what is here came out of a backup: what the server called itself from then on, and the
@@ -390,8 +377,8 @@ ledger_reads: Final = Table(
 restores: Final = Table(
     "restores",
     metadata,
-    _key("partnership_id"),
-    _key("instance"),
-    _number("restored_at"),
-    _number("generation"),
+    key("partnership_id"),
+    key("instance"),
+    number("restored_at"),
+    number("generation"),
 )

@@ -1,0 +1,89 @@
+"""The device's own copies of what was filed here go when the pack's time for them has run out.
+
+What came from the server goes by its `erase`; this is about what never came back, or stands in the outbox beside it.
+Refuses: to take a server's word for it. The pack of the own agency, the time of the receipt and the device's corrected
+clock decide, so that nobody has a device forget what was filed yesterday.
+Source: docs/protocol.md section 6; docs/secrecy-rules.md B8.
+
+> INVARIANT: what the server has not acknowledged stays, however old it is.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from sluss_client import casework, told
+from sluss_client.disclosing import kept
+from sluss_client.errors import Untrusted
+from sluss_client.local import Local
+from sluss_client.outbox import ANSWERED, Row
+from sluss_schemas import sync as wire
+from sluss_schemas.codec import decode
+from sluss_schemas.policy.model import Pack
+from sluss_schemas.problems import Invalid
+
+_DAY_S: Final = 86_400
+_CULLED: Final = "culled"
+"""Why an amendment was refused that came after its report had gone; it stays for its author to write anew."""
+
+
+def sweep(local: Local, now: int) -> int:
+    """Let go of own reports that are over; return how many."""
+    rows = dict[bytes, list[Row]]()
+    for row in local.outbox.rows():
+        rows.setdefault(row.report_id, []).append(row)
+    try:
+        pack = local.trust.pack(now)
+    except Untrusted:
+        # Without a pack nobody says how long anything is kept.
+        return 0
+    over = [some for some in rows.values() if _is_over(local, pack, some, now)]
+    if over:
+        with local.store.transaction():
+            for some in over:
+                _forget(local, some)
+        local.store.scrub()
+    return len(over)
+
+
+def _is_over(local: Local, pack: Pack, rows: list[Row], now: int) -> bool:
+    """Tell whether the time of a report has run out, as far as this device knows of it."""
+    if any(row.state not in ANSWERED and row.reason != _CULLED for row in rows):
+        return False
+    rows = [row for row in rows if row.state in ANSWERED]
+    days = None if not rows else pack.kept_days(pack.clear_kind(rows[0].kind), local.trust.own.sector)
+    if days is None:
+        return False
+    before = now - days * _DAY_S
+    if any(_received_at(row, now) > before for row in rows):
+        return False
+    # A colleague may have amended it since.
+    received = local.replica.get(local.trust.own_id, rows[0].report_id)
+    mine = {row.digest for row in rows}
+    others = () if received is None else [one for one in received.versions if one.digest not in mine]
+    return all(one.received_at <= before for one in others)
+
+
+def _received_at(row: Row, now: int) -> int:
+    """Return when the server had a version, by its receipt."""
+    with suppress(Invalid):
+        return decode(wire.Receipt, row.receipt or b"", "receipt").time
+    return now if row.answered_at is None else row.answered_at
+
+
+def _forget(local: Local, rows: list[Row]) -> None:
+    """Remove what was filed of a report, and what stands beside it for as long as it is here."""
+    for row in rows:
+        if row.state not in ANSWERED:
+            continue
+        local.outbox.remove(row)
+        casework.forget(local, row)
+        if row.digest is not None:
+            told.forget(local, row.digest)
+    for one in kept.all_of(local):
+        if one.report_id == rows[0].report_id and one.state not in kept.OPEN:
+            # The decision stays with its reasons; what it disclosed does not.
+            kept.save(local, msgspec.structs.replace(one, draft=None, item=b""))
