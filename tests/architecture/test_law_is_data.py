@@ -50,13 +50,6 @@ ALLOWED: Final[dict[tuple[str, str], str]] = {
     ("sluss_client.cli.filing", "ground"): "an example of an answer to a duty, in a command's help",
 }
 
-# Parameters that a part reads that is not made yet.
-WAITING: Final = {
-    "k": "counts for other agencies",
-    "k_sensitive": "counts for other agencies",
-    "outreach_delay_days": "counts for other agencies",
-}
-
 
 def finds(source: Source) -> Iterator[tuple[str, int, str]]:
     """Yield `(kind of find, line, what)`."""
@@ -98,7 +91,7 @@ def test_every_parameter_of_a_pack_is_read_by_something() -> None:
     ages = {gateway.age.parameter for pack in builtin() for gateway in pack.gateways.values() if gateway.age}
     read = {name for name in Parameters.__struct_fields__ if re.search(rf"\.{name}\b", code)} | ages
 
-    assert set(Parameters.__struct_fields__) - read == WAITING.keys()
+    assert set(Parameters.__struct_fields__) - read == set()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 
 from sluss_client.cases.duties import Task
+from sluss_client.cli.checks import Check, examine
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound
 from sluss_schemas.ids import ReportId
@@ -14,6 +15,16 @@ from sluss_schemas.ids import ReportId
 from tests.cases.people import CHILD, People
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+def overdue(device: Device) -> int:
+    """How many alarms a device has about tasks whose time is over."""
+    return [code for _, code in device.local.alarms()].count("task_overdue")
+
+
+def doctor(device: Device) -> Check:
+    """What the doctor says of a device's tasks."""
+    return next(one for one in examine(device) if one.name == "tasks")
 
 
 def task(device: Device, report: ReportId, code: str = "L11") -> Task:
@@ -54,9 +65,16 @@ async def test_a_duty_that_nobody_answers_is_overdue_and_stays_so_until_it_is_an
     await boss.sync()
     due = task(boss, concern.id)
     assert (due.state, due.by, due.until - due.since) == ("open", guard.alias, 24 * 3600)
-    square.town.clock.advance(hours=25)
-    for device in (guard, boss):
-        await device.sync()
+    assert (doctor(boss).ok, doctor(boss).value) == (True, [])
+    square.town.clock.advance(hours=13)
+    assert (doctor(boss).ok, [one["state"] for one in doctor(boss).value]) == (True, ["open"])
+    assert overdue(guard) == overdue(boss) == 0
+    square.town.clock.advance(hours=12)
+    # Each whose task it is hears of it once, at the author's and at the supervisors'; nobody else does.
+    assert [(await device.sync()).alarms for device in (guard, boss, guard, boss)] == [1, 1, 0, 0]
+    assert [overdue(device) for device in (guard, boss, square.other_guard, square.workers_boss)] == [1, 1, 0, 0]
+    assert (doctor(boss).ok, doctor(guard).ok) == (False, False)
+    assert all(said in doctor(boss).say for said in ("sluss-device tasks", f"L11 {due.name}", "was due at 20"))
     assert task(boss, concern.id).state == task(guard, concern.id).state == "overdue"
     assert boss.tasks()[0].state == "overdue"
 
@@ -72,6 +90,7 @@ async def test_a_duty_that_nobody_answers_is_overdue_and_stays_so_until_it_is_an
         await device.sync()
     assert square.reception.get(concern.id).subject == [CHILD]
     assert (task(boss, concern.id).state, task(boss, concern.id).how) == ("done", "sent")
+    assert (overdue(guard), overdue(boss), doctor(boss).ok) == (0, 0, True)
     with pytest.raises(NotFound):
         boss.end_task(due.id, "no", "It is done already.")
 

@@ -29,3 +29,28 @@ def test_a_part_is_explained_for_oneself_and_for_others_on_a_day(partnership: Pa
     assert (then["pack"], then["valid_from"]) == ("SE-2025-12-01", "2025-12-01")
     assert "SE-2025-12-01" in guard.ok("explain", filed["id"], "subject", "--at", "2026-01-10").out
     assert guard.run("explain", filed["id"], "weather").code == 1
+
+
+def test_a_meeting_a_quote_and_an_extract_are_asked_for_on_the_command_line(partnership: Partnership) -> None:
+    guard = partnership.colleague(partnership.security, "sharer", "--function", "field", "--scene", "square")
+    kept = guard.json("file", "order_incident", *FIELDS, "--hold", "embargo")
+    plain = guard.json("file", "order_incident", *FIELDS)
+    copy = guard.json("file", "order_incident", *FIELDS, "--quote", kept["id"])
+    assert "police/field" in {row["audience"] for row in plain["readers"]}
+    assert {row["audience"] for row in copy["readers"]} == {"security/field", "security/supervisors"}
+    assert copy["until"] is None
+    told = guard.json("readers", "order_incident", *FIELDS, "--quote", kept["id"])
+    assert {row["audience"] for row in told} == {"security/field", "security/supervisors"}
+
+    listed = {row["id"] for row in guard.json("list", "--present", "police/field")}
+    assert plain["id"] in listed
+    assert not {kept["id"], copy["id"]} & listed
+    assert guard.json("list", "--present", "guests") == []
+    shown = guard.json("show", plain["id"], "--present", "police/field")
+    assert shown["subject"] == {"closed": "K01.SEC.SUB.POL"}
+    assert guard.run("show", kept["id"], "--present", "police/field").code == 1
+    assert guard.run("list", "--present", "nobody").code == 1
+
+    assert guard.run("extract", "Nils").code == 1
+    found = partnership.security.json("extract", "Nils")
+    assert (found["law"], found["reports"]) == (["OSL 12:1"], [])

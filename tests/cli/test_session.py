@@ -140,6 +140,14 @@ def test_a_supervisor_lists_what_is_held_and_opens_it(partnership: Partnership) 
 
     assert boss.json("show", filed["id"])["care"] == "needs a doctor"
 
+    [held] = boss.json("preserve", filed["id"], "--reason", "the court asks for it", "--days", "800")
+    assert list(held) == ["id", "report", "reason", "by", "placed", "until", "state"]
+    assert (held["report"], held["reason"], held["state"]) == (filed["id"], "the court asks for it", "placed")
+    assert officer.run("preserve", filed["id"], "--reason", "no").code != 0
+    assert boss.json("end-preservation", held["id"], "--reason", "judged") == {"id": held["id"]}
+    assert [row["state"] for row in boss.json("preserve")] == ["lifted"]
+    assert "lifted" in boss.ok("preserve").out
+
 
 def test_the_doctor_finds_a_healthy_device_healthy(partnership: Partnership) -> None:
     officer = partnership.colleague(partnership.police, "healthy", "--function", "field")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAMES = [
     *("store", "disk", "approved", "pack", "keys", "rotation", "scenes", "contact", "clock", "directory"),
-    *("registrars", "root", "custodians", "agreements", "server", "alarms", "outbox"),
+    *("registrars", "root", "custodians", "agreements", "server", "tasks", "alarms", "outbox"),
 ]
 
 

@@ -110,6 +110,8 @@ def grant(**changes: object) -> disclosure.Grant:
     return msgspec.structs.replace(made, **changes)
 
 
+L07: Final = tuple(disclosure.Test(one.code, met=True) for one in PACK.gateways["L07"].tests)
+LIGHT: Final = disclosure.Test("offence:narcotics_own_use", met=True)
 UNMET: Final = (*grant().tests[:-1], disclosure.Test(grant().tests[-1].code, met=False))
 
 
@@ -120,6 +122,9 @@ UNMET: Final = (*grant().tests[:-1], disclosure.Test(grant().tests[-1].code, met
         ({"tests": grant().tests[:-1]}, "person", "grant_not_allowed"),
         ({"tests": UNMET}, "person", "grant_not_allowed"),
         ({"gateway": "L99"}, "person", "grant_not_allowed"),
+        ({"tests": (*grant().tests, LIGHT)}, "person", "grant_not_allowed"),
+        ({"gateway": "L07", "tests": L07}, "person", "grant_not_allowed"),
+        ({"gateway": "L07", "tests": (*L07, LIGHT)}, "person", "grant_not_allowed"),
         ({"not_after": 100}, "person", "grant_not_allowed"),
         ({}, "audience", "grant_not_allowed"),
         ({"gateway": "BASE", "tests": ()}, "person", "grant_not_allowed"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, time, timedelta
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -104,6 +104,45 @@ async def test_an_offer_says_what_the_ground_asks_and_whether_an_age_excludes_it
     assert (refused.value.code, refused.value.field) == ("age_limit", "over_age")
     with pytest.raises(NotFound):
         square.officer.offers(young.id)
+
+
+L07: Final[dict[str, Any]] = {
+    "tests": {"offence_named": True, "minimum_penalty": True, "significant_for_investigation": True},
+    "reasons": {"offence_named": "The sale by the fountain on Monday."},
+    "compartments": ["subject"],
+}
+
+
+async def test_a_ground_for_crimes_that_weigh_enough_has_to_name_one(
+    square: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report, boss, officer = await square.filed(), square.workers_boss, square.officer
+
+    async def wrong(gateway: str = "L07", **changes: object) -> tuple[str, str]:
+        with pytest.raises(SlussError) as problem:
+            await boss.disclose(report.id, gateway, **{"to": [officer.alias], **L07, **changes})
+        return problem.value.code, problem.value.field
+
+    (offer,) = [one for one in boss.offers(report.id) if (one.agency, one.code) == ("police", "L07")]
+    assert {one.code: one.attempt for one in offer.offences} == {
+        "narcotics_sale": False, "narcotics_gross": True, "assault_gross": True, "threat_gross": False,
+    }  # fmt: skip
+    assert await wrong() == ("missing_field", "offence")
+    assert await wrong(offence="nothing_that_is_listed") == ("unknown_code", "offence")
+    assert await wrong(offence="narcotics_own_use") == ("no_ground", "offence")
+    assert await wrong(offence="narcotics_sale", attempt=True) == ("no_ground", "offence")
+    assert await wrong("L03", **L03, offence="narcotics_gross") == ("unknown_field", "offence")
+
+    made = await boss.disclose(report.id, "L07", to=[officer.alias], **L07, offence="narcotics_sale")
+    released = await square.disclosed(boss, made, officer)
+    assert (released.state, released.field) == ("released", "")
+    assert officer.get(report.id).subject == [YOUNG]
+
+    # A client that forgets to ask is refused by the server.
+    monkeypatch.setattr(deciding, "_offence", lambda *_: ("offence:narcotics_own_use",))
+    made = await boss.disclose(report.id, "L07", to=[officer.alias], **L07)
+    refused = await square.disclosed(boss, made, officer)
+    assert (refused.state, refused.reason, refused.field) == ("refused", "not_allowed", "grant.L07.offence")
 
 
 async def test_the_twenty_first_birthday_ends_it_at_midnight_and_the_reader_needs_nobody_to_say_so(

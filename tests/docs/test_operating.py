@@ -30,6 +30,7 @@ SEQUENCES: Final = (
     "Registrar hit by a bus",
     "Root key lost",
     "Server burnt down",
+    "Ledger reviewed every month",
 )
 INCIDENT: Final = ("file", "order_incident", "--field", "scene=central-square", "--field", "sub_kind=threat")
 SCENES: Final = "slug,label_en,label_sv\ncentral-square,Central square,Centrala torget\n"
@@ -61,6 +62,7 @@ class Story:
     seen: dict[str, str] = field(default_factory=dict)
     sheets: dict[str, str] = field(default_factory=dict)
     reports: dict[str, str] = field(default_factory=dict)
+    audit: dict[str, str] = field(default_factory=dict)
 
     def device(self, who: str) -> Inside:
         """Return somebody's command line."""
@@ -85,6 +87,8 @@ class Story:
             return
         assert result.code == 0, f"{who}: {command}: {result.err}"
         self.learn(who, arguments, result.out)
+        if arguments == ["ledger"]:
+            (self.folder / "checkpoint.txt").write_text(result.out, encoding="utf-8")
 
     def learn(self, who: str, arguments: list[str], out: str) -> None:
         """Keep what a person would read from the screen or the paper."""
@@ -110,9 +114,11 @@ class Story:
         if arguments == ["serve"]:
             self.server.start()
             return
-        files = [str(self.folder / one) if one.endswith(".sluss") else one for one in arguments]
+        files = [str(self.folder / one) if one.endswith((".sluss", ".ledger", ".txt")) else one for one in arguments]
         done = self.server.run(*files)
         assert done.returncode == 0, f"{arguments}: {done.stderr}"
+        if arguments[0] == "ledger":
+            self.audit[arguments[1]] = done.stdout
         for slug, code in re.findall(r"^(\w+)\s+(SLUSS1-[A-Z2-7-]+)", done.stdout, re.MULTILINE):
             self.seen[f"CODE-{slug.upper()}"] = code
 
@@ -202,10 +208,22 @@ def burnt_down(story: Story) -> None:
     assert story.sees("petra", "after the backup")
 
 
+def reviewed(story: Story) -> None:
+    """What people did is counted, and a ledger that lacks what a device saw is not sound."""
+    assert "alarms about bulk opening" in story.audit["review"]
+    assert re.search(r"S-2 +read ", story.audit["review"])
+    assert "Nothing was changed or taken away." in story.audit["verify"]
+    whole = (story.folder / "january.ledger").read_bytes().splitlines(keepends=True)
+    (story.folder / "cut.ledger").write_bytes(b"".join(whole[:-2]))
+    cut = story.server.run("ledger", "verify", str(story.folder / "cut.ledger"))
+    assert cut.returncode == 1
+    assert "FAIL" in cut.stdout
+
+
 OUTCOMES: Final[dict[str, Callable[[Story], None]]] = dict(
     zip(
         SEQUENCES,
-        (first_day, new_colleague, lost_phone, colleague_leaves, registrar_gone, root_lost, burnt_down),
+        (first_day, new_colleague, lost_phone, colleague_leaves, registrar_gone, root_lost, burnt_down, reviewed),
         strict=True,
     )
 )

@@ -194,6 +194,15 @@ def test_how_long_reports_are_kept_is_said_for_every_owner() -> None:
     assert kept == {"POL": 365, "SOC": 1826, "SEC": 365, "MUN": 1096, "HLT": None}
 
 
+def test_a_kind_may_have_a_time_of_its_own_and_health_keeps_by_its_own_law() -> None:
+    pack = shipped()
+    assert [pack.kept_days(kind, "POL") for kind in (1, 11)] == [365, 93]
+    assert [pack.kept_days(kind, "HLT") for kind in (4, 11)] == [None, None]
+    assert (pack.kept_days(0, "SOC"), pack.kept_days(5, "SOC")) == (1826, 1826)
+    assert msgspec.structs.replace(pack, retention={}).kept_days(11, "POL") is None
+    assert pack.parameters.retention_decisions_days == 1826
+
+
 def test_code_lists_are_optional_and_read_where_they_stand() -> None:
     text = b'\n[codes.sluss_test_list]\nthreat = { n = 3, en = "threat", sv = "hot" }\n'
     assert load(PACK_BYTES + text).codes["sluss_test_list"] == {"threat": Code(3, "threat", "hot")}
@@ -207,6 +216,10 @@ BROKEN = [
     ("file", ('zone = "Europe/Stockholm"', 'zone = "Europe/Stockholm')),
     ("file", ("under21_age = 21", 'under21_age = "21"')),
     ("gateway.L03", ("under21_age = 21", "")),
+    ("retention.POL", ("[retention.POL]\ndays = 365", "[retention.POL]\ndays = 0")),
+    ("kind.K11", ("[kind.K11.retention]\ndays = 93", "[kind.K11.retention]\ndays = 0")),
+    ("kind.K06", ("[kind.K11.retention]", "[kind.K06.retention]")),
+    ("parameters.retention_decisions_days", ("retention_decisions_days = 1826", "retention_decisions_days = 0")),
     ("jurisdiction", ('jurisdiction = "SE"', 'jurisdiction = "XX"')),
     ("jurisdiction", ('jurisdiction = "SE"', 'jurisdiction = "../SE"')),
     ("file", ("[parameters]", "[within]\ncolumn = 1\n\n[parameters]")),
@@ -219,7 +232,7 @@ BROKEN = [
                          'kind = "K05"\nowners = ["POL"]\ncompartments = ["SIT"]')),
     ("kind.K19", ("[kind.K19]", "[kind.K20]")),
     ("kind.K06", ("[kind.K06]", "[kind.K006]")),
-    ("kind.K05", ('facts = ["scene", "week"]\n\n[kind.K06]', 'facts = ["day", "week"]\n\n[kind.K06]')),
+    ("kind.K05", ('owners = ["SOC"]\nfacts = ["scene", "week"]', 'owners = ["SOC"]\nfacts = ["day", "week"]')),
     ("kind.K16", ('owners = ["HLT"]\nclear = false\ncounted = false\nfacts = []',
                   'owners = ["HLT"]\nclear = false\ncounted = false\nfacts = ["week"]')),
     ("kind.K16", ('owners = ["HLT"]\nclear = false\ncounted = false', 'owners = ["HLT"]\nclear = false')),

@@ -5,8 +5,9 @@ What takes a whole story stands in a scenario; here each conflict is put to the 
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
+import msgspec
 import pytest
 
 from sluss_client import forms
@@ -18,7 +19,9 @@ from sluss_schemas.policy import decide, pack
 from sluss_schemas.policy.answers import Decision, Receiver
 from sluss_schemas.policy.cells import PackRefused
 
+from tests.agreements import heads
 from tests.scenarios.people import CENTRAL, CHILD, People, find, have, sight
+from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -104,6 +107,24 @@ async def test_05_the_guardian_consents_and_the_minor_objects(square: People) ->
     square.worker.consent(filed.id, Given(**about, given_by=["guardian", "subject"], age=16))  # type: ignore[arg-type]
 
 
+async def test_07_an_agreement_below_the_floor_cannot_be_activated(square: People) -> None:
+    head, now = square.town.founders["social_services"], square.town.clock.now()
+    parties = ("security", "social_services")
+    row = head.agreements.draft(heads.draft(now, now + timedelta(days=30), heads.NAMES, parties=parties))
+    await head.sync()
+    seq = head.local.trust.own.seq
+    for one in parties:
+        with pytest.raises(Invalid) as invalid:
+            await square.town.founders[one].agreements.sign(head.agreements.file_of(row.id))
+        assert (invalid.value.code, invalid.value.field) == ("below_floor", "K05.SOC.SUB.SEC")
+    await head.sync()
+    assert head.local.trust.own.seq == seq
+    assert [one.state for one in head.agreements.rows() if one.id == row.id] == ["refused_below_floor"]
+    await square.worker.sync()
+    readers = square.worker.readers(square.contact())
+    assert {one.audience.split("/")[0] for one in readers} == {"social_services"}
+
+
 async def test_08_a_new_pack_is_in_force_tomorrow() -> None:
     before, after = pack.at(pack.builtin(), date(2026, 1, 14)), pack.at(pack.builtin(), date(2026, 1, 15))
     assert before.digest != after.digest
@@ -140,6 +161,42 @@ async def test_11_a_child_under_the_age_of_responsibility_is_no_suspect_elsewher
     assert square.police.get(filed.id).subject == [CHILD]
 
 
+async def test_12_an_identity_is_corrected(square: People) -> None:
+    guard, boss, officer = square.guard, square.guards_boss, square.police
+    wrong, right = forms.Person(name="Qvintus Falk"), forms.Person(name="Rurik Falk")
+    filed = square.worker.file(msgspec.structs.replace(square.contact(), subject=[wrong]))
+    await square.worker.sync()
+    made = await square.worker.disclose(
+        filed.id,
+        "L17",
+        to=[officer.person_id, guard.person_id],
+        compartments=["subject"],
+        tests={"danger_now": True, "minimum": True},
+        reasons={"danger_now": "He lies on the tracks."},
+    )
+    for device in (square.worker, officer, guard):
+        await device.sync()
+    assert officer.get(filed.id).subject == guard.get(filed.id).subject == [wrong]
+    await square.worker.amend(filed.id, subject=[right], correct=True)
+    for device in (square.worker, square.worker, officer, officer, square.worker, square.other_worker):
+        await device.sync()
+    # A new version, and a recall that every receiver confirms; whoever has not is listed.
+    assert (square.other_worker.get(filed.id).version, square.other_worker.get(filed.id).subject) == (2, [right])
+    [recall] = [one for one in square.worker.recalls() if one.grant_id == made.id]
+    assert recall.code == "corrected"
+    assert [alias for alias, _, _ in recall.confirmed] == [f"police/{officer.alias}"]
+    assert [alias for alias, _ in recall.missing] == [f"security/{guard.alias}"]
+    for device in (guard, guard, square.worker):
+        await device.sync()
+    [recall] = [one for one in square.worker.recalls() if one.grant_id == made.id]
+    assert recall.missing == ()
+    for device in (officer, guard, boss):
+        assert find(device, filed.id) is None
+        assert b"Qvintus" not in decrypted(device.local.store)
+    # The owner alone keeps what had been said, for whoever looks into it.
+    assert b"Qvintus" in decrypted(square.worker.local.store)
+
+
 async def test_16_an_author_retracts(square: People) -> None:
     filed = square.guard.file(square.incident(), duties={"L14": "no"})
     await square.guard.sync()
@@ -151,6 +208,29 @@ async def test_16_an_author_retracts(square: People) -> None:
             "I was mistaken: nothing happened.",
         )
     assert not [name for name in dir(Device) if "delete" in name or "erase" in name]
+
+
+async def test_17_two_owners_write_down_one_event(square: People) -> None:
+    theirs = square.guard.file(square.incident(situation="He hit a man."), duties={"L14": "no"})
+    ours = square.police.file(square.incident(situation="We took in a man who hit another.", care=None))
+    child = square.guard.file(
+        forms.ReportOfConcern(scene=CENTRAL, observed_at=square.town.clock.now(), subject=[CHILD]),
+        duties={"L11": "send"},
+    )
+    await square.sync()
+    # Two records of two owners, and nothing of either in the other: to have one gives no part of the other.
+    assert theirs.id != ours.id
+    assert (square.police.get(theirs.id).agency, square.police.get(ours.id).agency) == ("security", "police")
+    with pytest.raises(Refused):
+        _ = square.police.get(theirs.id).subject
+    assert "subject" not in sight(square.guard, ours.id)
+    await square.guard.amend(theirs.id, situation="He hit two men.")
+    await square.sync()
+    assert (square.police.get(ours.id).version, square.police.get(theirs.id).version) == (1, 2)
+    # That the third belongs to them only those can tell who have it.
+    assert have(square, child.id) == {"guard", "reception"}
+    for name in ("police", "other_guard", "official"):
+        assert bytes(child.id) not in decrypted(square.everybody[name].local.store)
 
 
 async def test_19_an_emergency_opens_the_person_for_hours_and_is_reviewed(square: People) -> None:

@@ -12,7 +12,7 @@ from sluss_schemas.ids import Function, bitmap_of, slots_of
 from sluss_schemas.policy import decide
 from sluss_schemas.policy.decide import Receiver
 from sluss_schemas.policy.model import Gateway
-from sluss_schemas.records import CaseKind
+from sluss_schemas.records import Case, CaseKind
 
 from tests.server.cases import CREATED, DAY, Answer, case, consent, said, send, shift
 from tests.server.sealer import SealedReport, make_grant
@@ -166,8 +166,9 @@ async def consented(found: Ready, **more: Any) -> bytes:  # noqa: ANN401  # any 
     return made.record
 
 
-async def begin_shift(town: Town, device: Device, scene: int = SCENE, until: int | None = None) -> None:
-    """Let a device be on shift at a scene."""
+async def begin_shift(town: Town, device: Device, scene: int = SCENE, until: int | None = None) -> Case:
+    """Let a device be on shift at a scene; return the record."""
     now = town.clock.now
     made = case(device, CaseKind.SHIFT, now, until=until or now + 8 * 3600, terms=shift(scene), record=os.urandom(16))
     assert await send(town, device, made) == [CREATED]
+    return made

@@ -27,6 +27,8 @@ from sluss_schemas.ids import NO_GRANT, SLOTS, bit, bitmap_of, kid_of, slots_of
 from sluss_schemas.manifest import Head, Manifest, Recipient
 from sluss_schemas.policy.pack import builtin
 
+OFFENCE: Final = "offence:narcotics_gross"
+"""What a ground that asks for an offence is told unless a test says another."""
 _suite: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -202,6 +204,8 @@ def make_grant(
     """
     demanded = builtin()[-1].gateways[gateway].tests if gateway in builtin()[-1].gateways else ()
     affirmed = [disclosure.Test(test.code, met=True) for test in demanded]
+    if gateway in builtin()[-1].gateways and builtin()[-1].gateways[gateway].offence != "none":
+        affirmed.append(disclosure.Test(OFFENCE, met=True))
     name = grant_id or os.urandom(16)
     keys, cut = dict(report.keys), list[disclosure.Section]()
     for number, plaintext in sorted((excerpts or {}).items()):

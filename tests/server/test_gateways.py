@@ -39,13 +39,24 @@ Break = Callable[[Ready], "bytes | None"]
 
 def _tests(change: Callable[[list[disclosure.Test]], list[disclosure.Test]]) -> Break:
     def build(one: Ready) -> bytes:
-        return one.grant(tests=change([disclosure.Test(test.code, met=True) for test in one.use.gateway.tests]))
+        return one.grant(tests=change(list(disclosure.read_grant(one.item().grant).tests)))
 
     return build
 
 
 def _denied(found: list[disclosure.Test]) -> list[disclosure.Test]:
     return [*found[:-1], disclosure.Test(found[-1].code, met=False)]
+
+
+def _offence(*codes: str) -> Break:
+    """These in the place of the offence, where the ground asks for one."""
+
+    def build(one: Ready) -> bytes | None:
+        affirmed = [disclosure.Test(test.code, met=True) for test in one.use.gateway.tests]
+        named = [disclosure.Test(code, met=True) for code in codes]
+        return None if one.use.gateway.offence == "none" else one.grant(tests=[*affirmed, *named])
+
+    return build
 
 
 def _unwritten(one: Ready) -> bytes | None:
@@ -118,8 +129,12 @@ def _group(one: Ready) -> dict[str, Any]:
 BREAKS: Final[dict[str, tuple[str, Break]]] = {
     "no test": ("tests", _tests(lambda found: found[1:])),
     "a test denied": ("tests", _tests(_denied)),
-    "a test twice": ("tests", _tests(lambda found: [*found, found[-1]])),
+    "a test twice": ("tests", _tests(lambda found: [found[0], *found])),
     "a test of nobody's": ("tests", _tests(lambda found: [*found, disclosure.Test("x", met=True)])),
+    "no offence": ("offence", _offence()),
+    "an offence of nobody's": ("offence", _offence("offence:nothing_that_is_listed")),
+    "two offences": ("offence", _offence("offence:narcotics_gross", "offence:assault_gross")),
+    "an offence that is not of this form": ("tests", _offence("narcotics_gross")),
     "no reasons": ("reasons", _unwritten),
     "other reasons": ("reasons", lambda one: encode(structs.replace(one.item(), reasons=b"others"))),
     "too long": ("not_after", _too_long),
@@ -202,6 +217,39 @@ async def test_a_ground_without_keys_opens_nothing(town: Town, code: str) -> Non
         assert field.startswith(f"grant.{code}")
 
     assert await gained(town, before) == {}
+
+
+class TestOffence:
+    """What weighs enough for a ground that asks for an offence; a ground that asks for none takes none."""
+
+    @pytest.mark.parametrize(
+        ("code", "named", "answer"),
+        [
+            ("L07", "offence:narcotics_sale", CREATED),
+            ("L07", "attempt:narcotics_gross", CREATED),
+            # Six months are enough for the offence, and not for an attempt at it.
+            ("L07", "attempt:narcotics_sale", ("refused", "not_allowed", "grant.L07.offence")),
+            ("L07", "offence:narcotics_minor", ("refused", "not_allowed", "grant.L07.offence")),
+            ("L08", "offence:narcotics_minor", CREATED),
+            ("L03", "offence:narcotics_gross", ("refused", "not_allowed", "grant.L03.tests")),
+        ],
+    )
+    async def test_weighs_enough_or_opens_nothing(self, town: Town, code: str, named: str, answer: Answer) -> None:
+        one = await ready(town, use_of(code))
+        before = await feeds(town)
+        affirmed = [disclosure.Test(test.code, met=True) for test in one.use.gateway.tests]
+
+        assert await one.answer(one.grant(tests=[*affirmed, disclosure.Test(named, met=True)])) == answer
+        assert bool(await gained(town, before)) is (answer == CREATED)
+
+    async def test_that_is_denied_is_no_offence(self, town: Town) -> None:
+        one = await ready(town, use_of("L07"))
+        affirmed = [disclosure.Test(test.code, met=True) for test in one.use.gateway.tests]
+        denied = disclosure.Test("offence:narcotics_gross", met=False)
+
+        answer = await one.answer(one.grant(tests=[*affirmed, denied]))
+
+        assert answer == ("refused", "not_allowed", "grant.L07.tests")
 
 
 class TestWhoMayNotKnow:

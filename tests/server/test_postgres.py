@@ -26,6 +26,7 @@ from tests.http.server import run
 from tests.server.postgres import Databases
 from tests.server.restored import faults
 from tests.server.sealer import SealedReport
+from tests.server.test_culling import TestHold, TestNotOver, TestOver, TestRest, TestWork
 from tests.server.test_custody import TestRoster, TestShares
 from tests.server.test_delivering import TestUsed
 from tests.server.test_directory import TestAnothersNames, TestAppend, TestPull
@@ -62,19 +63,24 @@ __all__ = [
     "TestCountersigned",
     "TestDuplicates",
     "TestFollowing",
+    "TestHold",
     "TestLater",
+    "TestNotOver",
+    "TestOver",
     "TestPast",
     "TestPull",
     "TestQuarantine",
     "TestRecall",
     "TestReclassified",
     "TestRelease",
+    "TestRest",
     "TestRoster",
     "TestShares",
     "TestShift",
     "TestTwoProcesses",
     "TestUsed",
     "TestWaiting",
+    "TestWork",
     "TestWrapsThatADeviceGets",
     "book",
     "test_a_changed_scene_is_a_drop_and_a_put",

@@ -36,6 +36,7 @@ from tests.server.cases import (
     signed,
 )
 from tests.server.sealer import KemKey, SealedReport, SignKey, make_grant, with_grants
+from tests.server.statements import scene_terms
 from tests.server.test_delivering import newcomer
 from tests.server.town import NOW, Device, Town, amended, bits
 
@@ -194,6 +195,15 @@ async def _places(book: Book) -> Made:
     return by, case(by, CaseKind.PLACES, NOW, to, code="protected"), got
 
 
+async def _hold(book: Book) -> Made:
+    return _own_supervisors(book, book.supervisor, CaseKind.HOLD, digest=book.report.digest, code="placed")
+
+
+async def _statement(book: Book) -> Made:
+    by = book.supervisor
+    return by, case(by, CaseKind.STATEMENT, NOW, code="scene", terms=encode(scene_terms())), []
+
+
 KINDS: Final[dict[CaseKind, Callable[[Book], Awaitable[Made]]]] = {
     CaseKind.TASK: _task,
     CaseKind.DONE: _done,
@@ -212,6 +222,8 @@ KINDS: Final[dict[CaseKind, Callable[[Book], Awaitable[Made]]]] = {
     CaseKind.RECLASSIFY: _reclassify,
     CaseKind.SHIFT: _shift,
     CaseKind.PLACES: _places,
+    CaseKind.HOLD: _hold,
+    CaseKind.STATEMENT: _statement,
 }
 
 

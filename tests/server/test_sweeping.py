@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from msgspec import structs
@@ -20,7 +21,7 @@ from sluss_schemas.terms import AgreementEnd, AgreementSigned, Terms, TermsCell,
 from sluss_server.services import Services
 from sluss_server.storage import tables
 
-from tests.server.cases import CREATED, DAY, HOUR, case, feeds, gained, send
+from tests.server.cases import CREATED, DAY, HOUR, case, feeds, gained, send, shift
 from tests.server.granting import Ready, Use, begin_shift, ready, use_of
 from tests.server.sealer import SealedReport
 from tests.server.test_ending import leaves
@@ -136,6 +137,56 @@ class TestShift:
 
         assert await gained(town, before) == {device.kid: [("drop", name), ("put", one.report.digest)]}
         assert [entry for entry in await town.entries(device) if entry.put is not None and entry.put.grant is not None]
+
+    async def test_that_is_ended_takes_it_away_with_the_record(self, town: Town) -> None:
+        one, name = await self.warned(town)
+        [device] = one.receivers
+        begun = [await begin_shift(town, device, until=town.clock.now + hours * HOUR) for hours in (2, 3)]
+        await town.services.sweeping.once()
+        before = await feeds(town)
+        end = partial(case, code="ended", until=begun[0].until, follows=begun[0].record)
+        stranger = town.field(one.use.to, 1)
+        town.clock.now += HOUR
+        now = town.clock.now
+
+        # Somebody else's shift, one that lasts otherwise, a beginning that ends something, and an end of nothing.
+        wrong = [
+            (stranger, end(stranger, CaseKind.SHIFT, now)),
+            (device, end(device, CaseKind.SHIFT, now, until=now + 60)),
+            (device, end(device, CaseKind.SHIFT, now, code="", terms=shift())),
+            (device, end(device, CaseKind.SHIFT, now, follows=None)),
+        ]
+        assert [await send(town, by, made) for by, made in wrong] == [
+            [("retry", "not_found", "record.follows")],
+            [("refused", "out_of_range", "record.until")],
+            [("refused", "malformed", "record.follows")],
+            [("refused", "malformed", "record.follows")],
+        ]
+        assert await send(town, device, end(device, CaseKind.SHIFT, now)) == [CREATED]
+        # The second shift goes on.
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {}
+
+        last = end(device, CaseKind.SHIFT, now, until=begun[1].until, follows=begun[1].record)
+        assert await send(town, device, last) == [CREATED]
+        assert await gained(town, before) == {device.kid: [("drop", name)]}
+        assert not any(entry.put is not None and entry.put.grant for entry in await town.entries(device))
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {device.kid: [("drop", name)]}
+
+        # Another shift brings it again; when the longer of two is ended, it stays as long as the shorter one.
+        before = await feeds(town)
+        longer = await begin_shift(town, device)
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {device.kid: [("put", one.report.digest)]}
+        shorter = await begin_shift(town, device, until=now + HOUR)
+        over = end(device, CaseKind.SHIFT, now, until=longer.until, follows=longer.record)
+        assert await send(town, device, over) == [CREATED]
+        await town.services.sweeping.once()
+        town.clock.now = now + HOUR - 1
+        assert [entry for entry in await town.entries(device) if entry.put is not None and entry.put.grant]
+        town.clock.now = shorter.until or 0
+        assert not [entry for entry in await town.entries(device) if entry.put is not None and entry.put.grant]
 
     async def test_is_not_waited_for_where_nothing_is_about_a_person(self, town: Town) -> None:
         one, _ = await self.warned(town)

@@ -172,6 +172,7 @@ def _values() -> Json:
         "shares": values.shares(),
         "rosters": values.rosters(),
         "case_records": values.case_records(),
+        "statements": values.statements(),
         "proposals": values.proposals(),
         "messages": values.messages(),
         "codes": values.codes(),

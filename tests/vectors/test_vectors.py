@@ -16,7 +16,7 @@ from sluss_client.crypto import CannotOpen, KemKey, SignKey
 from sluss_client.keyring import rotation, splitting
 from sluss_client.reading import Alarm
 from sluss_schemas import directory as d
-from sluss_schemas import disclosure, forms, invitation, ledger, manifest, membership, records, signing
+from sluss_schemas import disclosure, forms, invitation, ledger, manifest, membership, records, signing, statements
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import (
     COMPARTMENTS,
@@ -503,6 +503,18 @@ def test_a_case_record_with_one_thing_wrong_does_not_open(name: str) -> None:
     row = VALUES["case_records"]
     with pytest.raises(CannotOpen):
         case_of(unhex(row["bad"][name]), unhex(row["kem_seeds"][0]))
+
+
+@pytest.mark.parametrize("row", named(VALUES["statements"]))
+def test_a_statement_is_read_as_it_was_signed(row: Json) -> None:
+    record = records.read_record(unhex(row["record"]))
+    signing.verify(unhex(row["public"]), unhex(row["signature"]), records.record_message(unhex(row["record"])))
+
+    assert isinstance(record, records.Case)
+    assert (record.kind, record.seals, record.body) == (records.CaseKind.STATEMENT, (), b"")
+    terms = statements.read(record.terms)
+    assert statements.subject_of(terms) == (record.code, unhex(row["subject"]))
+    assert encode(terms) == record.terms
 
 
 @pytest.mark.parametrize("row", VALUES["codes"]["good"])

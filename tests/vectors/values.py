@@ -259,6 +259,46 @@ def case_records() -> dict[str, Any]:
     }
 
 
+def statements() -> list[dict[str, Any]]:
+    """Return a statement of each kind: its terms in the clear record, its subject's name, and its signature."""
+    objective, seed = _draw("objective", 16), _draw("statement seed")
+    scene = ["scene", 3, [1, 2], 2, 20_000, 2, 20_400, [1, 4], [[3, "Kaféet"], [6, "Spår 2"]], "Norr", "Sandvik"]
+    made = {
+        "scene": ([*scene, 2026, 1965, None, True], b"\x00\x03"),
+        "objective": (
+            [
+                "objective",
+                objective,
+                ["count", 13, "category", 4],
+                3,
+                "at_least",
+                30,
+                20_400,
+                20_500,
+                "Fler samtal",
+                False,
+            ],
+            objective,
+        ),
+        "staffing": (["staffing", 3, 20_402, 120], b"\x4f\xb2\x00\x03"),
+    }
+    found = []
+    for code, (terms, subject) in made.items():
+        named = ["case", _draw(f"statement {code}", 16), "statement", DEVICE, world.NOW, None, None, code, None]
+        record = wire.write([*named, wire.write(terms), [], b""])
+        signature = p.sign(seed, b"sluss/record" + p.sha256(record))
+        found.append(
+            {
+                "name": code,
+                "public": p.sign_public(seed).hex(),
+                "record": record.hex(),
+                "subject": subject.hex(),
+                "signature": signature.hex(),
+            }
+        )
+    return found
+
+
 def messages() -> dict[str, Any]:
     """Return what is hashed, committed to and signed, by name: the inputs and the output."""
     digest, salt, secret = _draw("D"), _draw("salt"), _draw("A")

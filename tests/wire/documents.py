@@ -12,10 +12,21 @@ from hypothesis import strategies as st
 from msgspec import Meta
 
 import sluss_client.sections
-from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, sync, terms
+from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, statements, sync, terms
 from sluss_schemas.codec import Document
 
-MODULES: Final = (manifest, disclosure, directory, terms, sync, membership, records, invitation, sluss_client.sections)
+MODULES: Final = (
+    manifest,
+    disclosure,
+    directory,
+    terms,
+    sync,
+    membership,
+    records,
+    statements,
+    invitation,
+    sluss_client.sections,
+)
 Strategy = st.SearchStrategy[Any]
 
 

@@ -11,9 +11,20 @@ import msgspec
 from msgspec import Meta
 
 import sluss_client.sections
-from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, sync, terms
+from sluss_schemas import directory, disclosure, invitation, manifest, membership, records, statements, sync, terms
 
-MODULES: Final = (directory, terms, manifest, disclosure, records, sync, membership, invitation, sluss_client.sections)
+MODULES: Final = (
+    directory,
+    terms,
+    manifest,
+    disclosure,
+    records,
+    statements,
+    sync,
+    membership,
+    invitation,
+    sluss_client.sections,
+)
 Struct = type[msgspec.Struct]
 _PLAIN: Final = {int: "int", bytes: "bytes", str: "text", bool: "bool", type(None): "nil", msgspec.Raw: "value"}
 _NAMED: Final = {

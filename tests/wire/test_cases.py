@@ -34,11 +34,16 @@ def _note(codes: tuple[str, ...], now: int) -> str:
     return cases.note(withdrawn="withdrawn" in codes, until=UNTIL, now=now)
 
 
+def _hold(codes: tuple[str, ...], now: int) -> str:
+    return cases.hold(lifted="lifted" in codes, until=UNTIL, now=now)
+
+
 FOLDS: Final[dict[CaseKind, tuple[Fold, CaseKind, tuple[str, ...]]]] = {
     CaseKind.CONSENT: (_consent, CaseKind.CONSENT, ("draft", "given", "limited", "expired", "withdrawn", "invalid")),
     CaseKind.REQUEST: (_request, CaseKind.ANSWER, ("open", "granted", "refused")),
     CaseKind.TASK: (_task, CaseKind.DONE, ("open", "overdue", "done")),
     CaseKind.NOTE: (_note, CaseKind.NOTE, ("in_force", "expired", "withdrawn")),
+    CaseKind.HOLD: (_hold, CaseKind.HOLD, ("placed", "expired", "lifted")),
 }
 """For each kind how it is folded, whose codes continue it, and its states from the most open to the safest."""
 

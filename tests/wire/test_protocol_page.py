@@ -77,7 +77,7 @@ def test_every_kind_of_case_record_stands_in_the_page_with_its_rule() -> None:
 
     assert list(table) == [str(kind) for kind in CaseKind]
     for kind, rule in RULES.items():
-        own = "own supervisors" if rule.to == ("supervisors",) else "own"
+        own = {("supervisors",): "own supervisors", (): "nobody"}.get(rule.to, "own")
         to = f"{own}, others" if rule.across else own
         assert table[kind] == [", ".join(rule.files), to, ", ".join(rule.follows), ", ".join(rule.codes)]
 
