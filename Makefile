@@ -25,11 +25,12 @@ COMPILE = $(PY) -m uv pip compile --quiet --no-config --universal --python-versi
 	--no-header \
 	--no-emit-package sluss-schemas --no-emit-package sluss-client --no-emit-package sluss-server
 
-.PHONY: help demo test check soak bench requirements clean
+.PHONY: help demo test browser check soak bench requirements clean
 
 help:
 	@echo "make demo          one night at the square, on a real server (ARGS=--exit ends by itself)"
 	@echo "make test          every test that needs nothing installed"
+	@echo "make browser       install Chromium if there is none (Debian, as root); make test does it"
 	@echo "make check         ruff, mypy and the import contract"
 	@echo "make soak          the long tests"
 	@echo "make bench         the workloads, each beside a limit taken in the same run"
@@ -39,10 +40,16 @@ help:
 demo: $(RUN)
 	@$(PY) examples/one_night_at_the_square.py $(ARGS)
 
-test: $(TEST)
+test: $(TEST) browser
 	@$(PY) -m pytest -n 2 --dist loadfile $(ARGS)
 
-soak: $(TEST)
+# Without one, the tests of pages skip.
+browser:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	{ [ "$$(id -u)" = 0 ] && { apt-get update && apt-get install -y --no-install-recommends chromium; } >/dev/null 2>&1; } || \
+		echo "no Chromium: the tests of pages skip; install it: apt-get install chromium" >&2
+
+soak: $(TEST) browser
 	@$(PY) -m pytest -m soak --hypothesis-profile=soak $(ARGS)
 
 check: $(DEV)

@@ -79,6 +79,9 @@ def test_a_reader_of_one_compartment_sees_its_value_and_its_coded_fields(kind: i
         if compartment == "PLC" and owner in {"POL", "SEC"}:
             expected = msgspec.structs.replace(expected, lat=None, lon=None)
         assert read(kind, compartment, array, PACK) == expected
+        if compartment != "SIT":
+            # Who is not told the kind is shown as much.
+            assert read(0, compartment, array, PACK) == expected
         others = [field.name for field in fields(FORMS[kind]) if field.compartment == compartment]
         others.remove(shown)
         assert coded(kind, compartment, array, PACK) == {name: getattr(form, name) for name in others}

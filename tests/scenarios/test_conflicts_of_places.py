@@ -101,10 +101,10 @@ async def test_14_out_of_a_protected_place_again_takes_the_owners_supervisor_and
     matron.confirm_unprotected(record)
     await matron.sync()
     for _ in range(2):
-        for device in (boss, square.official):
-            await device.sync()
-    # Both have said so: what is written of it from now on goes to whom it went before.
-    await square.official.amend(filed.id, needles=5)
+        await boss.sync()
+    # Both have said so: what its supervisor, who was told, writes of it from now on goes to whom it went before.
+    assert have(square, filed.id) == {"official", "municipal_boss"}
+    assert (await boss.amend(filed.id, needles=5)).hold == ""
     await square.sync()
     assert {"police", "worker"} < have(square, filed.id)
 
@@ -115,9 +115,9 @@ async def test_18_violence_inside_is_told_with_its_scene_alone_and_what_users_ca
     # there: the pack's, for each kind.
     inside = {number: NOW.kinds[number].at_protected for number in (1, 2, 3, 10, 12)}
     for sector in ("SEC", "POL"):
-        assert (inside[1][sector], inside[12][sector]) == ("scene", "scene")  # type: ignore[index]  # a sector's code
-        assert inside[2][sector] == "refused"  # type: ignore[index]
-        assert inside[3][sector] == "owner_only"  # type: ignore[index]
+        assert (inside[1][sector], inside[12][sector]) == ("scene", "scene")
+        assert inside[2][sector] == "refused"
+        assert inside[3][sector] == "owner_only"
     assert inside[10]["SEC"] == "refused"
 
     # A device that has the list, and one that has been told which places are public, do so by themselves.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from sluss_client import forms
-from sluss_client.errors import NotFound
+from sluss_client.errors import NotFound, Refused
 from sluss_client.testing import Town
 from sluss_client.testing.clock import Clock
 
@@ -40,10 +40,16 @@ async def test_the_form_recommends_and_the_guard_chooses_by_the_law_of_the_day()
         told = guard.file(seen, duties={"L14": "send", "L19": "send"})
         # No duty is open, so nothing is overdue and no supervisor is alarmed.
         assert guard.duties() == []
-        for device in (guard, police, reception):
+        boss, nurse = town.founders["security"], town.founders["health"]
+        for device in (guard, police, reception, boss, nurse):
             await device.sync()
+        assert [one for one in boss.tasks() if one.code in {"L11", "L19"}] == []
 
         assert police.get(silent.id).subject == police.get(told.id).subject == [CHILD]
         assert reception.get(told.id).subject == [CHILD]
         with pytest.raises(NotFound):
             reception.get(silent.id)
+        # Health learns of neither who it was; the road of the day is the guard's to take, and no other agency's.
+        for report in (silent, told):
+            with pytest.raises((NotFound, Refused)):
+                _ = nurse.get(report.id).subject

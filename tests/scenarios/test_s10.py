@@ -20,6 +20,11 @@ async def test_a_visit_exists_for_health_alone(square: People) -> None:
     assert holders(square, filed.id) == {"nurse"}
     assert {name for name, device in square.everybody.items() if held(device, filed.id)} == set()
     assert square.nurse.get(filed.id).coded("care")["issued"] == 20
+    # Social services get anything of it by a decision alone, and those who enforce not even by an emergency.
+    offered = {(one.agency, one.code) for one in square.nurse.offers(filed.id)}
+    assert {code for agency, code in offered if agency == "social_services"} >= {"L01", "L15"}
+    assert {agency for agency, _ in offered} <= {"social_services", "police"}
+    assert {code for agency, code in offered if agency == "police"} <= {"L01"}
     colleague = await square.town.device("health")
     boss = await square.town.device("health", "supervisors")
     await colleague.sync()

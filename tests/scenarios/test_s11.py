@@ -51,6 +51,13 @@ async def test_health_and_outreach_know_where_and_when_and_the_police_get_no_nam
         with pytest.raises(Refused):
             getattr(square.police.get(filed.id), closed)
     assert held(square.guards_boss, filed.id) == [1]
+    # Who it was goes to health while the emergency lasts, by whoever is there, and on no other ground.
+    to_health = {
+        one.code for one in square.guard.offers(filed.id) if one.agency == "health" and "subject" in one.compartments
+    }
+    assert to_health == {"L17"}
+    with pytest.raises(Refused):
+        _ = square.nurse.get(filed.id).subject
 
 
 async def test_doses_are_counted_without_a_link_to_the_person(square: People) -> None:

@@ -36,6 +36,11 @@ async def test_the_concern_is_the_teams_and_the_informant_is_kept_apart(square: 
     # Own supervisors know of a row of a secret kind, not of which, until they open it for a reason.
     assert [row.kind for row in square.workers_boss.held() if row.report_id == filed.id] == [""]
     assert held(square.workers_boss, filed.id) == [1]
+    # A welfare check by the police needs a consent that was given, or danger to life; the guards get nothing at all.
+    offered = {(one.agency, one.code) for one in square.worker.offers(filed.id) if "subject" in one.compartments}
+    assert {code for agency, code in offered if agency == "police"} == {"L01", "L17"}
+    assert {code for agency, code in offered if agency == "health"} >= {"L15", "L17"}
+    assert not [agency for agency, _ in offered if agency in {"security", "municipality"}]
 
 
 async def test_nobody_else_can_find_out_that_the_concern_exists(square: People) -> None:

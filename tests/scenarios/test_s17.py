@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sluss_client import forms
+from sluss_client.device import Device
 from sluss_client.errors import Refused
 from sluss_client.report import Author
+from sluss_schemas.ids import ReportId
 
-from tests.scenarios.people import CENTRAL, KALLE, People, held, sights
+from tests.scenarios.people import CENTRAL, KALLE, People, find, held, sights
 from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -64,3 +66,34 @@ async def test_no_other_agency_has_anything_by_which_the_guard_could_be_named(sq
         # The directory knows a person by number; no report of the guard's says which.
         assert report.author_extra() is None
         assert report.form_of("author") == "brief"
+
+
+async def test_a_supervisor_of_the_guards_says_who_the_guard_is_for_the_report_of_the_crime(square: People) -> None:
+    filed = square.guard.file(_threat(square), duties={"L14": "send"})
+    await square.guard.sync()
+    boss = square.guards_boss
+    await boss.sync()
+    await boss.inspect(filed.id, reason="The crime is reported to the police.")
+    await boss.sync()
+    assert sight_of(boss, filed.id) >= {"situation", "subject", "author"}
+    await square.police.sync()
+    assert square.police.get(filed.id).form_of("author") == "brief"
+    made = await boss.disclose(
+        filed.id, "L14", to=[square.police.alias], compartments=["author"], tests={"police_should_know": True}
+    )
+    for device in (boss, square.police, square.suburban_police, square.worker):
+        await device.sync()
+    assert [one.state for one in boss.disclosures() if one.id == made.id] == ["released"]
+    # One officer, for the crime; colleagues and social services have the alias still, or nothing.
+    author = square.police.get(filed.id).author
+    assert author is not None
+    assert author.person == square.guard.person_id
+    for device in (square.suburban_police, square.worker):
+        report = find(device, filed.id)
+        assert report is None or report.form_of("author") == "brief"
+
+
+def sight_of(device: Device, report_id: ReportId) -> set[str]:
+    """Return the parts that a device can read whole."""
+    report = device.get(report_id)
+    return {part for part in report.readable if report.form_of(part) == "full"}

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 import pytest
 
 from sluss_client.errors import Invalid, NotFound
 
+from tests.ledger.test_devices import leaves
 from tests.scenarios.people import People, held
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_without_a_reason_there_is_a_row_and_nothing_in_it(square: People) -> None:
+async def test_without_a_reason_there_is_a_row_and_nothing_in_it(square: People, tmp_path: Path) -> None:
     filed = square.worker.file(square.contact())
     await square.sync()
     boss = square.workers_boss
@@ -25,3 +29,18 @@ async def test_without_a_reason_there_is_a_row_and_nothing_in_it(square: People)
     await square.sync()
     assert boss.get(filed.id).care == "He wants a bed for the night."
     assert held(square.other_boss, filed.id) == [1]
+
+    # That it was opened, and by whom, stands in the agency's ledger, for whoever follows up; no other agency's has it.
+    square.town.clock.advance(minutes=1)
+    await boss.sync()
+    opened = {
+        agency: [
+            base64.b64decode(one["content"])
+            for one in leaves(square.town, agency, tmp_path)
+            if one["action"] == "open" and boss.get(filed.id).digest in base64.b64decode(one["content"])
+        ]
+        for agency in ("social_services", "police")
+    }
+    assert len(opened["social_services"]) == 1
+    assert bytes(boss.person_id) in opened["social_services"][0]
+    assert opened["police"] == []

@@ -231,3 +231,39 @@ async def test_a_fault_of_the_server_is_a_clear_page_without_a_word_from_inside(
         assert inside not in text
     await seat.check(page, status=500)
     await page.close()
+
+
+async def test_a_used_link_and_a_copied_address_open_nothing_in_another_browser(office: Office) -> None:
+    link = await office.boss.launch()
+    referers = set[str | None]()
+    async with office.stranger(locale="sv-SE") as mine, office.stranger(locale="sv-SE") as theirs:
+        mine.context.on("request", lambda request: referers.add(request.headers.get("referer")))
+        page = await mine.context.new_page()
+        await page.goto(link)
+        await mine.check(page)
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url(f"{mine.url}/overview")
+        address = (await mine.visit("/overview?week=2026-W05")).url
+        assert referers == {None}
+
+        page = await theirs.context.new_page()
+        await page.goto(address)
+        await expect(page.locator("h1")).to_have_text("Du är inte inloggad")
+        await theirs.check(page, status=401)
+        await page.goto(link)
+        await page.click("button.main")
+        await expect(page.locator("h1")).to_have_text("Länken gäller inte längre")
+        await theirs.check(page, status=403)
+        await page.goto(f"{theirs.url}/overview")
+        await expect(page.locator("h1")).to_have_text("Du är inte inloggad")
+
+
+async def test_signing_in_and_out_needs_no_script(office: Office) -> None:
+    async with office.seat(java_script_enabled=False, locale="en-GB") as seat:
+        page = await seat.visit(lang="en")
+        await page.click("text=Sign out")
+        await expect(page.locator("h1")).to_have_text("You have signed out")
+        await page.goto(f"{seat.url}/overview")
+        await expect(page.locator("h1")).to_have_text("You are not signed in")

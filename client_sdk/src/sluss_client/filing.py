@@ -12,7 +12,7 @@ Source: docs/protocol.md section 3.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -168,7 +168,7 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
     filled = bitmap_of([*plain, _AUTHOR])
     targets = _base_targets(work, moment, filled)
     granted, unsent = _grant_targets(work, moment, filled)
-    wanted = _union(targets) | _union(target for _, target in granted)
+    wanted = reduce(or_, (target.bitmap for target in (*targets, *(target for _, target in granted))), 0)
     # A brief that nobody gets is not written at all; a full section always is, for the owner's own later acts.
     plain = {number: data for number, data in plain.items() if number % 2 == 0 or wanted >> number & 1}
 
@@ -319,12 +319,7 @@ def _plain_sections(
 def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.Manifest, key: bytes) -> bytes:
     author, owner = moment.author, moment.trust.own.sector
     extra = forms.author_extra(
-        work.form,
-        owner,
-        moment.pack,
-        place_stays=work.place_stays,
-        hold=work.hold,
-        quoted=work.quoted.array(),
+        work.form, owner, moment.pack, place_stays=work.place_stays, hold=work.hold, quoted=work.quoted.array()
     )
     section = AuthorSection(
         author.function,
@@ -403,7 +398,3 @@ def _tiers(work: Sealable, moment: Moment) -> tuple[wire.Tier | None, wire.Tier 
         contributor(author.count_key, author.person.person, iso_week(observed, pack)),
     )
     return first, wire.Tier(crypto.random_key(), encode(facts))
-
-
-def _union(targets: Iterable[Target]) -> int:
-    return reduce(or_, (target.bitmap for target in targets), 0)

@@ -176,6 +176,12 @@ def closed(local: Local, report_id: ReportId) -> bool:
     return found
 
 
+def opened_again(local: Local, report_id: ReportId) -> bool:
+    """Tell whether two people have said, the last of it as this device knows, that a report lies in no such place."""
+    said = [one for one in book.everything(local, CaseKind.RECLASSIFY) if _about(one) == report_id]
+    return any(one.case.follows is not None for one in said) and not closed(local, report_id)
+
+
 def _about(one: book.Known) -> bytes | None:
     try:
         return decode(About, one.body, "record").report_id if one.body else None

@@ -261,7 +261,7 @@ class Report:
         if self._need(code) == "brief":
             raise self._refusal(code)
         array = self._array(slot(code))
-        if array is None or code not in FORM_COMPARTMENTS:
+        if array is None or code not in FORM_COMPARTMENTS or not self.kind_number:
             return {}
         return forms.coded(self.kind_number, code, array, self._pack)
 

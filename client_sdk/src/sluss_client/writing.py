@@ -84,8 +84,9 @@ class Filing(Opened):
     ) -> Report:
         """Save the next version of a report with some fields changed; returns when it is durable.
 
-        A report that is held stays held; `confirm_text` ends a hold for review and no other. What it quotes limits it
-        as before.
+        A report that is held stays held; `confirm_text` ends a hold for review, and what two people have said of a
+        protected place ends that one, on the devices of the own supervisors, who are told of it.
+        What it quotes limits it as before.
         With `correct` what was told of other persons than the report is about now is recalled in the same step.
 
         Raises:
@@ -106,6 +107,9 @@ class Filing(Opened):
         changed = msgspec.structs.replace(form, **changes)
         if protecting.closed(self._local, wanted):
             kept = replace(kept, hold=PROTECTED)
+        elif kept.hold == PROTECTED and protecting.opened_again(self._local, wanted):
+            # Where the place is a protected one, saving holds it again.
+            kept = replace(kept, hold="")
         version = saving.next_version(self._local, wanted)
         wish = replace(kept, duties=duties or {}, confirm_text=confirm_text, source=source)
         with self._local.store.transaction():

@@ -1,6 +1,6 @@
 """What a supervisor's device is given to sign a browser in to the overview.
 
-Source: docs/contract.md, "The overview"; docs/decisions/0025-sign-in-by-launch.md.
+Source: docs/contract.md, "The overview"; docs/decisions/0026-sign-in-by-launch.md.
 """
 
 from __future__ import annotations

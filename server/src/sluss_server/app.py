@@ -38,7 +38,9 @@ from sluss_server.settings import Settings
 from sluss_server.storage import restores, schema
 from sluss_server.storage.engine import Engine, open_engine
 from sluss_server.storage.writer import Writer
+from sluss_server.web import charts
 from sluss_server.web import routes as overview
+from sluss_server.web.drawing import Drawer
 
 
 async def identity(data_dir: Path, engine: Engine) -> tuple[Ed25519PrivateKey, bytes]:
@@ -166,14 +168,19 @@ def create_app(settings: Settings, *, clock: Callable[[], int] | None = None, sh
     clock = clock or Clock(settings.test_clock)
     shared = shell or Shell(clock=clock, new_id=_request_id, public_url=settings.public_url)
 
+    drawer = Drawer()
+
     @contextlib.asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         async with running(settings, clock) as services, services.ledgers.working(), services.sweeping.working():
             shared.services = services
-            yield
+            try:
+                yield
+            finally:
+                await drawer.close()
 
     app = Litestar(
-        route_handlers=[*routes(shared), *overview.routes(shared)],
+        route_handlers=[*routes(shared), *overview.routes(shared), *charts.routes(shared, drawer)],
         lifespan=[lifespan],
         exception_handlers=overview.handlers(shared, problem.handlers(shared)),
         # Ours is made from the table of endpoints and says more; and nobody but `logs` writes a log.

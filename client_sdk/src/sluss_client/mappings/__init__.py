@@ -39,12 +39,33 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         column: heading of the column.
         codes: what the column's values mean, by value; an empty text means that nothing is known.
         scale: `microdegrees` for decimal degrees; without it a value is taken as it stands.
+        collect: where several rows are one event, all their values together, each once.
+        sum_over: where several rows are one event, columns that tell apart what is added up; each is added once.
 
     """
 
     column: str
     codes: dict[str, str] | None = None
     scale: Literal["microdegrees"] | None = None
+    collect: bool = False
+    sum_over: tuple[str, ...] = ()
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column that holds numbers, and another file, beside the CSV, that says what they stand for.
+
+    Attributes:
+        column: heading of the column with the numbers.
+        file: name of the other file.
+        of: its column with the numbers.
+        value: its column with what they stand for.
+
+    """
+
+    column: str
+    file: str
+    of: str
+    value: str
 
 
 class Kinds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -66,11 +87,30 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     columns: tuple[str, ...]
 
 
+class Unknown(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stands for a time of day that nobody wrote down, and the text that says so to whoever reads the report."""
+
+    time: str
+    situation: str
+
+
 class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The column with the time of the observation, and the zone of times that name none."""
+    """Where the time of the observation stands.
+
+    Attributes:
+        column: heading of its column.
+        zone: the zone of times that name none.
+        time: heading of the column with the time of day, where `column` has the date alone.
+        order: `mdy` for dates such as 01/31/2018.
+        unknown: for a row whose time of day is empty; without it such a row is refused.
+
+    """
 
     column: str
     zone: str
+    time: str | None = None
+    order: Literal["ymd", "mdy"] = "ymd"
+    unknown: Unknown | None = None
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -104,6 +144,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         observed_at: where the time stands.
         source: what identifies a row.
         version: column with the number of a row's version; its versions are filed and then amended in order.
+        several: whether rows with the same source are one event, which then says nothing that they do not agree on.
+        keys: by a name that stands for a column elsewhere in the mapping: numbers, and the file that explains them.
         fields: by field of the form, `place.lat` for a part of the place.
         skip_ids_from: another file whose ids are left to it.
         skip: further rows that become no report.
@@ -118,6 +160,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     owner: str | None = None
     scene: Scene | None = None
     version: str | None = None
+    several: bool = False
+    keys: dict[str, Key] = {}
     fields: dict[str, Cell] = {}
     skip_ids_from: SkipIds | None = None
     skip: tuple[Skip, ...] = ()
@@ -125,10 +169,17 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     delimiter: str = ","
 
     def columns(self) -> Iterator[tuple[str, str]]:
-        """Yield every column that has to be there, after its place in the mapping."""
+        """Yield every column of the CSV that has to be there, after its place in the mapping."""
+        for name, key in self.keys.items():
+            yield f"keys.{name}.column", key.column
+        yield from ((where, column) for where, column in self._named() if column not in self.keys)
+
+    def _named(self) -> Iterator[tuple[str, str]]:
         if isinstance(self.kind, Kinds):
             yield "kind.column", self.kind.column
         yield "observed_at.column", self.observed_at.column
+        if self.observed_at.time is not None:
+            yield "observed_at.time", self.observed_at.time
         for column in self.source.columns:
             yield "source.columns", column
         for column in self.scene.columns if self.scene is not None else ():
@@ -137,6 +188,8 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             yield "version", self.version
         for name, cell in self.fields.items():
             yield f"fields.{name}.column", cell.column
+            for column in cell.sum_over:
+                yield f"fields.{name}.sum_over", column
         for rule in self.skip:
             yield "skip.column", rule.column
 
@@ -209,6 +262,8 @@ def _check(mapping: Mapping) -> None:
         raise Invalid("bad_mapping", "observed_at.zone", "Name a zone such as Europe/Stockholm.") from None
     if not mapping.source.columns:
         raise Invalid("bad_mapping", "source.columns", "Name the columns that identify a row.")
+    if mapping.several and mapping.version is not None:
+        raise Invalid("bad_mapping", "several", "Rows are versions of an event, or they are parts of it; not both.")
     if len(mapping.delimiter) != 1:
         raise Invalid("bad_mapping", "delimiter", "Name the one character that stands between two cells.")
     if isinstance(mapping.kind, str):
@@ -221,6 +276,8 @@ def _check(mapping: Mapping) -> None:
         }
     for name, cell in mapping.fields.items():
         _check_field(name, kinds)
+        if (cell.collect or cell.sum_over) and not mapping.several:
+            raise Invalid("bad_mapping", f"fields.{name}", "Only several rows of one event can be put together.")
         for form in kinds:
             for value, code in (cell.codes or {}).items():
                 _check_code(field_named(form, name), code, f"fields.{name}.codes.{value}")

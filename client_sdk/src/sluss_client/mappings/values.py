@@ -22,6 +22,7 @@ _TIME: Final = re.compile(
     r"(Z|[+-]\d{2}(?::?\d{2})?)?",
     re.ASCII,
 )
+_MONTH_FIRST: Final = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
 _THOUSANDS: Final = re.compile(r"-?\d{1,3}(,\d{3})+", re.ASCII)
 _NOT_IN_SLUG: Final = re.compile(r"[^a-z0-9_]+")
 _SLUG_CHARACTERS: Final = 64
@@ -58,6 +59,11 @@ def slug_of(name: str) -> str:
     if len(slug) > _SLUG_CHARACTERS:
         raise Invalid("too_long", "scene", "Give the scene a shorter name.")
     return slug
+
+
+def years_first(text: str) -> str:
+    """Return a date that is written with its month first, 01/31/2018, as 2018-01-31; any other text as it is."""
+    return _MONTH_FIRST.sub(r"\3-\1-\2", text)
 
 
 def local_time(text: str, zone: ZoneInfo) -> datetime:

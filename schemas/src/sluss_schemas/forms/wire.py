@@ -49,7 +49,7 @@ from sluss_schemas.forms.base import (
     filled,
     place_of,
 )
-from sluss_schemas.forms.registry import form_type
+from sluss_schemas.forms.registry import FORMS, form_type
 from sluss_schemas.ids import ID_BYTES, Compartment, Sector
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
@@ -170,15 +170,22 @@ def read(kind: int, compartment: Compartment, array: Sequence[object], pack: Pac
     Situation, care and enforcement give their text or None, place a `Place` or None, subject the list of `Person`,
     safety the list of cues.
     No form that was checked calls a child a suspect; whatever came from elsewhere is shown without the word.
+    Kind 0 is one that the reader is not told, because the situation is closed and more than one kind fits: what is
+    shown stands first in every kind's array.
 
     Raises:
         Invalid: as `rebuild`.
 
     """
     shown = HEADS.get(compartment)
-    if shown is None:
+    if shown is None or (not kind and compartment == "SIT"):
         raise Invalid("malformed", compartment)
-    value = _values(form_type(kind), compartment, array, pack.codes).get(shown[-1])
+    if kind:
+        form = form_type(kind)
+    else:
+        form = next(each for each in FORMS.values() if field_named(each, shown[-1]) is not None)
+        array = array[: _CODED_AT.get(compartment)]
+    value = _values(form, compartment, array, pack.codes).get(shown[-1])
     return [_not_suspected(person, pack) for person in value] if isinstance(value, list) else value
 
 

@@ -95,7 +95,7 @@ def divide(
 
     Args:
         rules: the pack's table.
-        kind: `K05`.
+        kind: its code, as the pack writes it.
         owner: the owning agency's sector.
         embargo: whether the owner keeps the report back.
         others: whether it is about others besides the one who asks.

@@ -89,6 +89,12 @@ class Cube:
         async with self._core.engine.read() as connection:
             return await rollups.weeks(connection, ask)
 
+    async def own_totals(self, partnership: bytes, agency: bytes, kinds: Sequence[int], weeks: Weeks) -> list[DayCount]:
+        """Return the same without what the reports say: how many there were, by week and scene."""
+        ask = Ask(partnership, (agency,), tuple(kinds), ("",), days_of(weeks[0])[0], days_of(weeks[1])[0])
+        async with self._core.engine.read() as connection:
+            return await rollups.weeks(connection, ask)
+
     async def own_days(
         self, partnership: bytes, agency: bytes, pack: Pack, kinds: Sequence[int], days: tuple[int, int]
     ) -> list[DayCount]:

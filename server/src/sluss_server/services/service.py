@@ -20,6 +20,7 @@ from sluss_server.services.caller import Caller
 from sluss_server.services.chains import Chains
 from sluss_server.services.checkpoints import Checkpoints
 from sluss_server.services.core import Core
+from sluss_server.services.courses import Courses
 from sluss_server.services.cube import Cube
 from sluss_server.services.directories import Directories
 from sluss_server.services.enrolling import Enrolling
@@ -37,6 +38,7 @@ from sluss_server.services.rules import Rules
 from sluss_server.services.sessions import Sessions
 from sluss_server.services.statements import Statements
 from sluss_server.services.sweeping import Sweeping
+from sluss_server.services.tasks import Tasks
 from sluss_server.services.wake import Wake
 from sluss_server.services.watching import Watching
 from sluss_server.storage import schema
@@ -93,6 +95,10 @@ class Services:
         self._readings: Final = Readings(self._core)
         self.cube: Final = Cube(self._core)
         """Counts, for the overview and for supervisors."""
+        self.courses: Final = Courses(self._core)
+        """What became of the own agency's defects of places, and who came to its meetings."""
+        self.tasks: Final = Tasks(self._core)
+        """How the own agency keeps up with its duties."""
         self.sessions: Final = Sessions(self._core)
         """Browsers that are signed in to the overview."""
         self.registry: Final = Statements(self._core)

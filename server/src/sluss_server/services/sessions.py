@@ -2,7 +2,7 @@
 
 The browser has no key. What it may see it sees in the name of the device that asked, as long as that device may.
 Refuses everybody who supervises nobody.
-Source: docs/decisions/0025-sign-in-by-launch.md.
+Source: docs/decisions/0026-sign-in-by-launch.md.
 
 > INVARIANT: a token and a cookie are 48 bytes that only their holder has: here are hashes.
 > INVARIANT: a session is asked about at every request: it is over as soon as its device is revoked, its person is no

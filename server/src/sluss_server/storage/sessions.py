@@ -1,6 +1,6 @@
 """Links into the overview and the sessions that they begin, by the hashes of what opens them.
 
-Source: docs/decisions/0025-sign-in-by-launch.md.
+Source: docs/decisions/0026-sign-in-by-launch.md.
 
 > INVARIANT: nothing that is stored here opens a session; of a token and of a cookie there is a SHA-256.
 """

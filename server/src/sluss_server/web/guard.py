@@ -2,7 +2,7 @@
 
 Refuses a request that changes something unless the page that sends it is our own: browsers say so in Sec-Fetch-Site,
 those that do not in Origin.
-Source: docs/decisions/0025-sign-in-by-launch.md.
+Source: docs/decisions/0026-sign-in-by-launch.md.
 
 > INVARIANT: the session's cookie is read by no script, goes to no other address and follows no link from elsewhere.
 """

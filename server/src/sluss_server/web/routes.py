@@ -5,7 +5,7 @@ Refuses to change anything on GET, and on POST anything that our own page did no
 
 > INVARIANT: what is not a static file or the way in is answered only to a session that is good at this moment.
 
-Source: docs/decisions/0025-sign-in-by-launch.md.
+Source: docs/decisions/0026-sign-in-by-launch.md.
 """
 
 from __future__ import annotations

@@ -10,7 +10,10 @@ from typing import Final
 
 from sluss_server.web.panels import pulse
 from sluss_server.web.panels.base import Panel, Sheet, mark
+from sluss_server.web.panels.chart import Chart
 
-__all__ = ["SHEETS", "Panel", "Sheet"]
+__all__ = ["CHARTS", "SHEETS", "Chart", "Panel", "Sheet"]
 
 SHEETS: Final = (Sheet(path="", title=mark("This week"), panels=(pulse.PANEL,)),)
+CHARTS: Final[tuple[Chart, ...]] = ()
+"""Every chart, each with an address of its own."""
