@@ -33,7 +33,15 @@ class Partnership:
 
 @pytest.fixture(scope="module")
 def partnership(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partnership]:
-    """Two agencies that have pinned each other, and two scenes."""
+    """Two agencies that have pinned each other, and two scenes, in the time that it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        # Towns that other tests hold open have another.
+        patch.delenv("SLUSS_TEST_CLOCK", raising=False)
+        yield from founded(tmp_path_factory)
+
+
+def founded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Partnership]:
+    """Found it, and take it down afterwards."""
     folder = tmp_path_factory.mktemp("partnership")
     server = Server(folder, folder / "clock", None)
     codes = server.found(("police", "security"))

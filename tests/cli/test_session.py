@@ -47,7 +47,7 @@ def filed_without_network(partnership: Partnership, guard: Terminal) -> dict[str
         assert {tuple(row) for row in rows} == {("audience", "compartment", "form", "rule", "reason", "law")}
         assert {row["audience"] for row in rows} >= {"security/field", "police/field"}
         filed = guard.json("file", "order_incident", "--duty", "L14=send", "--json", "-", given=json.dumps(INCIDENT))
-        assert set(filed) == {"id", "kind", "version", "state", "readers", "duties_due", "hold"}
+        assert set(filed) == {"id", "kind", "version", "state", "readers", "duties_due", "hold", "until"}
         assert (filed["kind"], filed["version"], filed["state"]) == ("order_incident", 1, "waiting")
         assert filed["duties_due"] == []
         assert ("police/field", "subject") in {(row["audience"], row["compartment"]) for row in filed["readers"]}
@@ -157,7 +157,7 @@ def test_the_doctor_finds_a_healthy_device_healthy(partnership: Partnership) -> 
     assert found["ok"]
     assert [check["name"] for check in found["checks"]] == [
         *("store", "disk", "approved", "pack", "keys", "rotation", "scenes", "contact", "clock", "directory"),
-        *("registrars", "root", "custodians", "agreements", "server", "alarms", "outbox"),
+        *("registrars", "root", "custodians", "agreements", "server", "tasks", "alarms", "outbox"),
     ]
     assert {tuple(check) for check in found["checks"]} == {("name", "ok", "say", "value")}
     values = {check["name"]: check["value"] for check in found["checks"]}

@@ -142,4 +142,4 @@ async def test_nobody_else_was_told_either_name_or_that_anything_was_taken_back(
             await device.recall(made.id, "It is wrong.")
     for name in ("guards_boss", "municipal_boss"):
         assert find(square.everybody[name], filed.id) is None
-        assert square.everybody[name].recalls() == []
+        assert record not in {one.record for one in square.everybody[name].recalls()}

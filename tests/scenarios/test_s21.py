@@ -147,10 +147,10 @@ async def test_nothing_with_persons_goes_to_it_and_the_server_says_so_to_any_pro
     ]
     whom = [square.workers_boss.note(contact.id, about(square, "Nils.", compartments=("subject",)))]
     for boss, notes in ((guards, who), (police, when), (square.workers_boss, whom)):
-        for answer in await pushed(square, boss, notes):
+        for one, answer in zip(notes, await pushed(square, boss, notes), strict=True):
             assert (answer.outcome, answer.reason) == (wire.OutcomeCode.REFUSED, "not_allowed")
             assert (answer.field or "").startswith("note.")
-        await boss.sync()
+            book.answered(boss.local, one, "refused", "not_allowed", answer.field or "")
         assert not [one for one in boss.notes() if one.id in notes]
     assert {one.status_code for one in await at(square, *who, *when, *whom)} == {404}
     in_the_open = await everything_in_the_open(square)

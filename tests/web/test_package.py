@@ -1,4 +1,4 @@
-"""What comes with the server for pages: vendored files as they were, and nothing that is carried before it is needed."""
+"""What comes with the server for pages: vendored files as they were, and nothing that is carried too early."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ async def test_without_a_wish_the_language_is_the_browsers(office: Office, local
 async def test_the_keyboard_reaches_everything_and_shows_where_it_is(seat: Seat) -> None:
     page = await seat.visit("/overview", lang="en")
     reached = list[str]()
-    for _ in range(40):
+    for _ in range(80):
         await page.keyboard.press("Tab")
         name, outline = await page.evaluate(
             "() => { const at = document.activeElement; return [at.id || at.textContent.trim(), "
@@ -135,16 +135,10 @@ async def test_the_keyboard_reaches_everything_and_shows_where_it_is(seat: Seat)
 
     first = ["Skip to the content", *(sheet.title for sheet in SHEETS), "Svenska", "English"]
     assert reached[: len(first)] == first
-    assert reached[len(first) :][:9] == [
-        "As the browser",
-        "Light",
-        "Dark",
-        "Sign out",
-        "week",
-        "scene",
-        "Show",
-        "The week before",
-    ]
+    asked = ["As the browser", "Light", "Dark", "Sign out", "week", "scene", "Show", "The week before"]
+    assert reached[len(first) :][: len(asked)] == asked
+    # A panel may be wider than a narrow window, and is then scrolled by keyboard.
+    assert {panel.name for panel in SHEETS[0].panels} <= set(reached)
     await page.focus("a.skip")
     await page.keyboard.press("Enter")
     assert await page.evaluate("document.activeElement.id") == "content"

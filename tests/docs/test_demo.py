@@ -1,0 +1,117 @@
+"""The demo: it ends by telling the address of the overview, and whoever follows it finds the night there.
+
+The page is looked at as a browser without script does it: a form, a cookie, links.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode, urljoin, urlsplit
+
+import pytest
+
+LINK: Final = re.compile(r"(http://\S+/overview/enter/\S+)")
+FORM: Final = "application/x-www-form-urlencoded"
+
+
+class Page(HTMLParser):
+    """What can be pressed on a page: its links, and its forms with their hidden fields."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.forms: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "a":
+            self.links.append(given.get("href", ""))
+        elif tag == "form":
+            self.forms.append((given.get("action", ""), {}))
+        elif tag == "input" and given.get("type") == "hidden":
+            self.forms[-1][1][given["name"]] = given["value"]
+
+
+class Browser:
+    """A browser with a cookie and nothing else."""
+
+    def __init__(self) -> None:
+        self.at = ""
+        self._cookies: dict[str, str] = {}
+
+    def visit(self, address: str, form: dict[str, str] | None = None) -> tuple[HTTPResponse, bytes]:
+        """Open a link, or send a form; an answer that points elsewhere is followed."""
+        self.at = urljoin(self.at, address)
+        parts = urlsplit(self.at)
+        headers = {"cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items())}
+        if form is not None:
+            headers |= {"content-type": FORM, "sec-fetch-site": "same-origin"}
+        connection = HTTPConnection(parts.netloc, timeout=30)
+        try:
+            path = parts.path + (f"?{parts.query}" if parts.query else "")
+            connection.request(
+                "GET" if form is None else "POST", path, None if form is None else urlencode(form), headers
+            )
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+        for line in answer.msg.get_all("set-cookie") or ():
+            name, _, value = line.partition(";")[0].partition("=")
+            self._cookies[name] = value
+        if answer.status == 303:
+            return self.visit(answer.headers["location"])
+        return answer, body
+
+
+@pytest.fixture(scope="module")
+def link(repository: Path) -> Iterator[str]:
+    """The link that the demo prints, while its server goes on."""
+    command = [sys.executable, "-u", "examples/one_night_at_the_square.py"]
+    environment = os.environ | {"COLUMNS": "200"}
+    with subprocess.Popen(
+        command, cwd=repository, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as story:
+        assert story.stdout is not None
+        told = list[str]()
+        try:
+            for line in story.stdout:
+                told.append(line)
+                if found := LINK.search(line):
+                    yield found[1]
+                    break
+            else:
+                pytest.fail("".join(told))
+        finally:
+            story.send_signal(signal.SIGINT)
+            story.stdout.read()
+    assert story.returncode == 0
+
+
+def test_the_link_of_the_demo_opens_an_overview_with_something_in_it(link: str) -> None:
+    browser = Browser()
+    answer, body = browser.visit(link)
+    assert answer.status == 200
+    ((action, fields),) = Page(body.decode()).forms
+
+    answer, body = browser.visit(action, fields)
+
+    assert answer.status == 200
+    assert urlsplit(browser.at).path == "/overview"
+    page = Page(body.decode())
+    assert "/overview/leave" in [action for action, _ in page.forms]
+    # Of this week there is the night at least: what the guard filed is a count above nought.
+    assert re.search(r"<td[^>]*>\s*[1-9]\d*\s*</td>", body.decode())
+    # The link is used up.
+    answer, _ = Browser().visit(urljoin(link, action), fields)
+    assert answer.status in {401, 403, 404, 410}
