@@ -14,7 +14,7 @@ from typing import Final
 
 from sluss_client import clock
 
-from benchmarks import ingest, ledger, machine, membership, on_device, page, serving, sizes, wire_bytes
+from benchmarks import ingest, ledger, machine, membership, on_device, overview, page, serving, sizes, wire_bytes
 from benchmarks.figures import Figure, markdown, table
 from benchmarks.ground import Ground
 
@@ -23,6 +23,7 @@ Workload = Callable[[Ground], Awaitable[list[Figure]]]
 WORKLOADS: Final[tuple[tuple[str, Workload], ...]] = (
     ("P8", membership.p8),
     ("P13", ledger.p13),
+    ("P10", overview.p10),
     ("P7", on_device.p7),
     ("P4", on_device.p4),
     ("P3", serving.p3),

@@ -49,6 +49,12 @@ _NOTES: Final = """\
   The directory that is replayed is that of years: with each colleague who joins another leaves, an epoch is opened for
   those who are there, and a roster is named.
   About one entry in seven is a new device, which has a second signature to verify: its own.
+* P10 has a town of its own, of four agencies, and three servers: with 10,000 reports in the last 60 weeks; with the
+  same and 990,000 in the years before; and with 1,000,000 evenly in five years.
+  The second is beside the first to show that nothing grows with what is stored; in the third a week has thousands of
+  reports, so a page reads more cells, at most all that a week's tables have.
+  A report is counted there by what a push calls to count it; its sealed sections are left out, which no page reads.
+  The server publishes the weeks itself before the time starts; each request is for another week than the one before.
 * The peer of P1 was measured once on another day with smaller reports, so its part of the target is for orientation.
 """
 

@@ -31,6 +31,8 @@ class Sizes:
         rotations: rotations of P8, alone and by a sync each.
         entries: of the directory that P8 replays; in all.
         asked: requests of P8's device before it is revoked.
+        counted: numbers of reports that P10's two servers have counted; in all.
+        looks: requests of P10 for each page.
 
     """
 
@@ -51,6 +53,8 @@ class Sizes:
     rotations: int = 5
     entries: int = 2_500
     asked: int = 20
+    counted: tuple[int, int] = (10_000, 1_000_000)
+    looks: int = 52
 
 
 DEFAULT: Final = Sizes(name="default")
@@ -69,6 +73,7 @@ FULL: Final = Sizes(
     stored=(2_000, 20_000, 200_000),
     rotations=15,
     asked=100,
+    looks=208,
 )
 TINY: Final = Sizes(
     name="tiny",
@@ -87,5 +92,7 @@ TINY: Final = Sizes(
     rotations=1,
     entries=120,
     asked=3,
+    counted=(200, 2_000),
+    looks=3,
 )
 """Only shows that everything runs; its figures mean nothing."""

@@ -1,7 +1,8 @@
 """One night at the square: the main job, told against a real server with real keys.
 
-Five agencies found a partnership; a guard and others file without network, find coverage and sync; at the end one table
-is read back from the devices' own stores: who could read what, and by which rule.
+Five agencies found a partnership and file for some weeks; then a guard and others file without network, find coverage
+and sync; one table is read back from the devices' own stores: who could read what, and by which rule.
+At the end a supervisor's device gives a link to the overview, where the week is one page and one PDF.
 
     python examples/one_night_at_the_square.py          leaves the server running until Ctrl-C
     python examples/one_night_at_the_square.py --exit   ends after the table
@@ -11,7 +12,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import signal
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +29,7 @@ from sluss_schemas.ids import COMPARTMENT_CODES, Compartment
 from sluss_schemas.policy.decide import column
 
 SQUARE = "central-square"
+WEEKS = 8
 console = Console(highlight=False)
 
 
@@ -42,12 +47,79 @@ def say(clock: str, text: str) -> None:
     console.print(f"{clock:<5}  {text}", soft_wrap=True)
 
 
+Draft = Callable[[random.Random, str, datetime], forms.Form]
+SUB_KINDS = ("quarrel", "threat", "assault", "harassment", "trespass", "damage", "intox_care", "other")
+
+
+def disorder(chance: random.Random, scene: str, at: datetime) -> forms.Form:
+    """Disorder, in the codes alone."""
+    sub_kind = chance.choices(SUB_KINDS, (9, 4, 3, 5, 4, 4, 6, 2))[0]
+    return forms.OrderIncident(scene=scene, observed_at=at, sub_kind=sub_kind, severity=chance.choice((1, 1, 2, 3)))
+
+
+def find(chance: random.Random, scene: str, at: datetime) -> forms.Form:
+    """A find of the police."""
+    return forms.SeizureOrFind(
+        scene=scene,
+        observed_at=at,
+        found_as=chance.choice(("seizure", "find")),
+        substances=[chance.choice(("op_tramadol", "st_amph", "co_powder"))],
+    )
+
+
+def litter(chance: random.Random, scene: str, at: datetime) -> forms.Form:
+    """Needles that the cleaners picked up."""
+    return forms.LitterNeedles(scene=scene, observed_at=at, needles=chance.randint(1, 12))
+
+
+def outreach(chance: random.Random, scene: str, at: datetime) -> forms.Form:
+    """Somebody whom outreach talked to."""
+    return forms.OutreachContact(
+        scene=scene, observed_at=at, identity_level="none", contact_form=chance.choice(("street", "at_bench"))
+    )
+
+
+ROUTINE: tuple[tuple[str, Draft, int], ...] = (
+    ("security", disorder, 14),
+    ("police", disorder, 8),
+    ("police", find, 3),
+    ("municipality", litter, 7),
+    ("social_services", outreach, 8),
+)
+"""Which agency files what, and about how often in a week."""
+
+
+async def weeks(town: Town) -> int:
+    """Let the weeks before the night pass, and return how many reports they brought."""
+    chance, filed = random.Random(4), 0  # noqa: S311  # no secret; the same weeks every time
+    for agency, draft, often in ROUTINE:
+        device = town.founders[agency]
+        with device.batch():
+            for at in _moments(chance, town.clock.now(), often):
+                scene = chance.choice((SQUARE, SQUARE, "station-park", "suburban-square"))
+                device.file(draft(chance, scene, at))
+                filed += 1
+    for agency in dict.fromkeys(agency for agency, _, _ in ROUTINE):
+        await town.founders[agency].sync()
+    return filed
+
+
+def _moments(chance: random.Random, now: datetime, often: int) -> Iterator[datetime]:
+    """Yield when something was seen: mostly in the evening, and towards the weekend."""
+    for day in range(1, 7 * WEEKS):
+        date = (now - timedelta(days=day)).replace(minute=0, second=0, microsecond=0)
+        busy = 1.6 if date.isoweekday() in {4, 5, 6} else 0.7
+        for _ in range(round(chance.random() * 2 * busy * often / 7)):
+            yield date.replace(hour=chance.choice((10, 14, 16, 18, 19, 20, 20, 21)), minute=chance.randrange(60))
+
+
 async def night(town: Town) -> list[Filed]:
     """Let the night pass, and return what was filed in it."""
     guard = await town.device("security", "field", scenes=[SQUARE])
     outreach = await town.device("social_services", "field", scenes=[SQUARE])
     cleaner = await town.device("municipality", "field")
     say("20:00", "Five agencies, five registrars, one server; each device enrolled with a code and made its own keys.")
+    say("", f"{await weeks(town)} reports of the {WEEKS} weeks before lie on the server already, sealed and counted.")
 
     if town.server is not None:
         await asyncio.to_thread(town.server.stop)
@@ -206,14 +278,40 @@ async def main() -> None:
         Console(width=max(console.width, 176), highlight=False).print(table)
         say("", "SIT situation, PLC place, SUB person, CAR care, ENF enforcement, SAF safety, AUT author.")
         say("", "In full: the text. Reduced: coded facts alone. Closed: refused, the same whether filled or empty.")
+        console.print("\nThe overview, as the guards' supervisor sees it; the link is good once, for a minute:")
+        console.print(await town.founders["security"].launch(), soft_wrap=True)
+        console.print("Its button opens the page of the week; at the end of that page the week is a PDF.")
         if arguments.exit:
             return
         console.print(f"\nThe server goes on: {town.url}/openapi.json, {town.url}/health/ready")
         console.print(f"The devices' stores lie in {town.folder}; their passphrase is the town's. Ctrl-C ends it.")
-        stopped = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        await stopped.wait()
+        if sys.stdin.isatty():
+            console.print("Enter gives another link.")
+        await goes_on(town)
+
+
+async def goes_on(town: Town) -> None:
+    """Wait for the end; a line from the terminal gives another link to the overview."""
+    loop, stopped, asked = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+
+    def line() -> None:
+        if sys.stdin.readline():
+            asked.set()
+        else:
+            loop.remove_reader(sys.stdin)
+
+    async def give() -> None:
+        while await asked.wait():
+            asked.clear()
+            console.print(await town.founders["security"].launch(), soft_wrap=True)
+
+    giving = asyncio.create_task(give())
+    if sys.stdin.isatty():
+        loop.add_reader(sys.stdin, line)
+    await stopped.wait()
+    giving.cancel()
 
 
 if __name__ == "__main__":

@@ -112,6 +112,11 @@ def test_the_link_of_the_demo_opens_an_overview_with_something_in_it(link: str) 
     assert "/overview/leave" in [action for action, _ in page.forms]
     # Of this week there is the night at least: what the guard filed is a count above nought.
     assert re.search(r"<td[^>]*>\s*[1-9]\d*\s*</td>", body.decode())
+    # Pressing the button was the first click, the PDF is the second.
+    pdf = next(one for one in page.links if re.fullmatch(r"/overview/week/\d{4}-W\d{2}\.pdf", urlsplit(one).path))
+    answer, body = browser.visit(pdf)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
+    assert body.startswith(b"%PDF-")
     # The link is used up.
     answer, _ = Browser().visit(urljoin(link, action), fields)
     assert answer.status in {401, 403, 404, 410}

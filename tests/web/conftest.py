@@ -1,4 +1,4 @@
-"""One browser and one town for all tests of pages; none of them may end the supervisor's service."""
+"""One browser for all tests of pages, and a town for each file; no test may end the supervisor's service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ async def browser() -> AsyncIterator[Browser]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+# Of a file and not of the session: while a town stands, every process that a test starts goes by its clock.
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def office(browser: Browser) -> AsyncIterator[Office]:
     """A town in which guards have filed three reports this week and one the week before."""
     async with Town(Clock(WEDNESDAY), agencies=("security", "police")) as town:

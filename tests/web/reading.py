@@ -12,9 +12,17 @@ from typing import Final
 _OBJECT: Final = re.compile(rb"(\d+) 0 obj\s(.*?)\sendobj", re.DOTALL)
 _STREAM: Final = re.compile(rb"stream\r?\n(.*)\r?\nendstream", re.DOTALL)
 _PAGE: Final = re.compile(rb"/Type\s*/Page\b(?!s)")
-_RANGE: Final = re.compile(rb"<([0-9a-fA-F]+)>\s*<([0-9a-fA-F]+)>(?:\s*<([0-9a-fA-F]+)>)?")
-_SET: Final = re.compile(rb"/(\w+) [\d.]+ Tf|\[(.*?)\]\s*TJ|<([0-9a-fA-F]*)>\s*Tj|\b(BT|ET)\b", re.DOTALL)
-_HEX: Final = re.compile(rb"<([0-9a-fA-F]*)>")
+_CHAR: Final = re.compile(rb"<([0-9A-F]+)> <([0-9A-F]+)>")
+_PLAIN: Final = rb"\\.|[^\\()]"
+# Parentheses that are in pairs are not escaped.
+_PAIR: Final = rb"\((?:" + _PLAIN + rb"|\((?:" + _PLAIN + rb"|\((?:" + _PLAIN + rb")*\))*\))*\)"
+_TEXT: Final = rb"\((?:" + _PLAIN + rb"|" + _PAIR + rb")*\)"
+_SET: Final = re.compile(
+    rb"/(\w+) [\d.]+ Tf|\[((?:" + _TEXT + rb"|[^\]])*)\]TJ|(" + _TEXT + rb")Tj|\b(ET)\b", re.DOTALL
+)
+_ONE: Final = re.compile(_TEXT, re.DOTALL)
+_ESCAPED: Final = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
+_LETTERS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 class Pdf:
@@ -40,14 +48,14 @@ class Pdf:
         assert found is not None
         fonts = self._fonts(page)
         said, font = list[str](), dict[int, str]()
-        for name, several, one, block in _SET.findall(self._stream(int(found[1]))):
+        for name, several, one, ends in _SET.findall(self._stream(int(found[1]))):
             if name:
                 font = fonts[name]
-            elif block:
-                said.append("\n" if block == b"ET" else "")
+            elif ends:
+                said.append("\n")
             else:
-                for code in _HEX.findall(several) if several else [one]:
-                    said.append("".join(font.get(int(code[at : at + 4], 16), "\ufffd") for at in range(0, len(code), 4)))
+                codes = b"".join(_plain(piece) for piece in (_ONE.findall(several) if several else [one]))
+                said += [font[int.from_bytes(codes[at : at + 2], "big")] for at in range(0, len(codes), 2)]
         return "".join(said)
 
     def _fonts(self, page: bytes) -> dict[bytes, dict[int, str]]:
@@ -66,18 +74,22 @@ class Pdf:
         return found
 
 
+def _plain(piece: bytes) -> bytes:
+    """Return the bytes of a string in parentheses."""
+
+    def one(found: re.Match[bytes]) -> bytes:
+        code = found[1]
+        return bytes([int(code, 8)]) if code.isdigit() else _LETTERS.get(code, code)
+
+    return _ESCAPED.sub(one, piece[1:-1])
+
+
 def _says(table: bytes) -> dict[int, str]:
     """Return what the codes of a font say."""
-    found = dict[int, str]()
-    for block, kind in re.findall(rb"beginbf(?:char|range)(.*?)endbf(char|range)", table, re.DOTALL):
-        for first, second, third in _RANGE.findall(block):
-            if kind == b"char":
-                found[int(first, 16)] = _text(second)
-            else:
-                low, high, start = int(first, 16), int(second, 16), int(third, 16)
-                found |= {code: chr(start + code - low) for code in range(low, high + 1)}
-    return found
-
-
-def _text(code: bytes) -> str:
-    return bytes.fromhex(code.decode()).decode("utf-16-be")
+    blocks = re.findall(rb"beginbfchar(.*?)endbfchar", table, re.DOTALL)
+    assert b"beginbfrange" not in table
+    return {
+        int(code, 16): bytes.fromhex(text.decode()).decode("utf-16-be")
+        for block in blocks
+        for code, text in _CHAR.findall(block)
+    }

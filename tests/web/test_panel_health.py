@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
 import pytest
@@ -63,7 +62,6 @@ async def test_the_sheet_says_how_soon_reports_came_and_who_is_silent(office: Of
         await expect(page.locator("#health")).to_contain_text("0 of 3 devices in use")
         rows = page.locator("#health table").first.locator("tbody td")
         await expect(rows).to_have_text(["3", "0", "0", "1", "0"])
-        assert office.boss.person.hex() not in await page.content()
+        assert office.boss.person_id.hex() not in await page.content()
         await page.close()
         seat.quiet()
-    assert timedelta(days=health.SILENT_DAYS) == timedelta(weeks=1)

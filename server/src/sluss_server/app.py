@@ -38,9 +38,10 @@ from sluss_server.settings import Settings
 from sluss_server.storage import restores, schema
 from sluss_server.storage.engine import Engine, open_engine
 from sluss_server.storage.writer import Writer
-from sluss_server.web import charts
+from sluss_server.web import charts, maps
 from sluss_server.web import routes as overview
 from sluss_server.web.drawing import Drawer
+from sluss_server.web.weekly import routes as weekly
 
 
 async def identity(data_dir: Path, engine: Engine) -> tuple[Ed25519PrivateKey, bytes]:
@@ -180,7 +181,13 @@ def create_app(settings: Settings, *, clock: Callable[[], int] | None = None, sh
                 await drawer.close()
 
     app = Litestar(
-        route_handlers=[*routes(shared), *overview.routes(shared), *charts.routes(shared, drawer)],
+        route_handlers=[
+            *routes(shared),
+            *overview.routes(shared),
+            *charts.routes(shared, drawer),
+            *maps.routes(shared),
+            *weekly.routes(shared),
+        ],
         lifespan=[lifespan],
         exception_handlers=overview.handlers(shared, problem.handlers(shared)),
         # Ours is made from the table of endpoints and says more; and nobody but `logs` writes a log.

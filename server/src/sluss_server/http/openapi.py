@@ -102,6 +102,9 @@ def _schemas(types: Sequence[type[msgspec.Struct]]) -> tuple[dict[type, Node], d
     code["enum"] = [code for code, (status, _) in CATALOGUE.items() if status]
     for schema in schemas.values():
         _say_base64(schema)
+        if not schema.get("prefixItems", True):
+            # Of a structure without fields; JSON Schema wants one place at least.
+            del schema["prefixItems"]
     return names, schemas
 
 

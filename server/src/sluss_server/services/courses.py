@@ -94,16 +94,17 @@ class Courses:
         return Minutes(meetings=tuple(held), more=len(found) > _MOST)
 
     def _history(self, words: Iterable[Word], after: int, zone: str) -> History:
-        """Return the days and states of one defect: seen on the first one's day, and each change on the day it came."""
+        """Return the days and states of one defect, each on the day that word of it came.
+
+        What is observed may be told by the week alone; when it came is known by the second.
+        """
         history = list[tuple[int, int]]()
         for one in words:
             second = _tiers.decode(one.tiers)[1]
             if second is None:
                 continue
-            tier = _second.decode(second.tier)
-            came = day_of(one.received_at, zone)
-            day = came if history else min(came, day_of(tier.time, zone))
-            status = self._named(DEFECT_KIND, one.manifest, tier.values).get("status")
+            day = day_of(one.received_at, zone)
+            status = self._named(DEFECT_KIND, one.manifest, _second.decode(second.tier).values).get("status")
             if day < after and isinstance(status, int):
                 history.append((day, status))
         return history

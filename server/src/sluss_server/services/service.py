@@ -19,12 +19,14 @@ from sluss_schemas.problems import Invalid
 from sluss_server.services.caller import Caller
 from sluss_server.services.chains import Chains
 from sluss_server.services.checkpoints import Checkpoints
+from sluss_server.services.coded import Coded
 from sluss_server.services.core import Core
 from sluss_server.services.courses import Courses
 from sluss_server.services.cube import Cube
 from sluss_server.services.directories import Directories
 from sluss_server.services.enrolling import Enrolling
 from sluss_server.services.headsets import HeadSets
+from sluss_server.services.health import Health
 from sluss_server.services.keyring import Keyring
 from sluss_server.services.notes import Note, NoteList, Notes
 from sluss_server.services.pull import Pulling
@@ -95,6 +97,10 @@ class Services:
         self._readings: Final = Readings(self._core)
         self.cube: Final = Cube(self._core)
         """Counts, for the overview and for supervisors."""
+        self.health: Final = Health(self._core)
+        """Whether the own agency's devices are heard of, and how soon its reports arrive."""
+        self.coded: Final = Coded(self._core)
+        """The own agency's coded facts, report by report."""
         self.courses: Final = Courses(self._core)
         """What became of the own agency's defects of places, and who came to its meetings."""
         self.tasks: Final = Tasks(self._core)
@@ -118,6 +124,7 @@ class Services:
 
     async def pull(self, caller: Caller, pull: sync.Pull) -> sync.PullAnswer:
         """Return what is new in the device's feeds, waiting up to `pull.wait` seconds for something."""
+        await self.health.heard(caller)
         return await self._pulling.pull(caller, pull)
 
     async def checkpoint(self, caller: Caller, ask: ledger.CheckpointAsk) -> ledger.CheckpointAnswer:

@@ -15,6 +15,9 @@ from sluss_server.services.sessions import Viewer
 from sluss_server.storage import tasks
 from sluss_server.storage.tasks import TaskCount, Times
 
+# Given on, for what shows them.
+__all__ = ["TaskCount", "Tasks"]
+
 SOON_DAYS: Final = 7
 LATELY_DAYS: Final = 28
 PAST_DAYS: Final = 366

@@ -124,3 +124,13 @@ sessions: Final = Table(
     number("started_at"),
     number("seen_at"),
 )
+
+# The last day on which a device asked for what is new, and no day before it: who is silent, not who was when where.
+contacts: Final = Table(
+    "contacts",
+    metadata,
+    key("partnership_id"),
+    key("agency"),
+    key("device"),
+    number("day"),
+)

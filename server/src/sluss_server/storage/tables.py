@@ -30,6 +30,7 @@ from sluss_server.storage.proven import (
     ledger_reads,
 )
 from sluss_server.storage.shown import (
+    contacts,
     launches,
     published_cells,
     published_from,
@@ -42,6 +43,7 @@ from sluss_server.storage.shown import (
 
 # Given on, so that every table is found in one place.
 __all__ = [
+    "contacts",
     "launches",
     "ledger_checkpoints",
     "ledger_heads",

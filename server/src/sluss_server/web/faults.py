@@ -33,6 +33,9 @@ _FAULTS: Final[dict[tuple[str, str], Fault]] = {
     ("not_found", "week"): Fault(
         mark("There is no such week"), mark("Choose a week up to this one; addresses name it as in 2026-W06.")
     ),
+    ("not_found", "month"): Fault(
+        mark("There is no such month"), mark("Choose a month up to this one; addresses name it as in 2026-02.")
+    ),
     ("not_found", "scene"): Fault(
         mark("There is no such scene"), mark("Choose a scene of the registry, or look at all of them.")
     ),

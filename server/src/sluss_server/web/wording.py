@@ -30,15 +30,25 @@ _LOCALES: Final[dict[Language, str]] = {"sv": "sv_SE", "en": "en_GB"}
 class Labelled(Protocol):
     """What a pack gives a name in both languages."""
 
-    en: str
-    sv: str
+    @property
+    def en(self) -> str:
+        """In English."""
+
+    @property
+    def sv(self) -> str:
+        """In Swedish."""
 
 
 class Registered(Protocol):
     """What a directory gives a name in both languages."""
 
-    label_en: str
-    label_sv: str
+    @property
+    def label_en(self) -> str:
+        """In English."""
+
+    @property
+    def label_sv(self) -> str:
+        """In Swedish."""
 
 
 class Catalogue(NullTranslations):

@@ -100,9 +100,15 @@ class Chart:
 def specification(chart: Chart, loaded: object, look: Look) -> dict[str, object]:
     """Return what is drawn: the chart's own part in the overview's style."""
     ink = look.ink
-    axis = {"labelColor": ink.text, "titleColor": ink.faint, "gridColor": ink.hair, "domainColor": ink.hair}
+    axis: dict[str, object] = {
+        "labelColor": ink.text,
+        "titleColor": ink.faint,
+        "gridColor": ink.hair,
+        "domainColor": ink.hair,
+    }
     axis |= {"tickColor": ink.hair, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
-    legend = {"labelColor": ink.text, "titleColor": ink.faint, "labelFontSize": 12, "orient": "top", "title": None}
+    # Browsers have other fonts than what draws: labels need room.
+    legend = {"labelColor": ink.text, "labelFontSize": 12, "orient": "top", "title": None, "columnPadding": 32}
     return {
         "$schema": SCHEMA,
         "width": chart.width,

@@ -1,41 +1,166 @@
-"""Pulse: what the own agency filed in a week, by kind, exactly.
+"""Pulse: a week against the four weeks before it, by kind.
 
-Source: docs/secrecy-rules.md B8: a supervisor sees the own agency's counts as they are.
+The own agency's numbers are exact; beside them stands what is published of the others.
+Refuses a verdict on a week that is not over: until then a low number says nothing.
+
+Source: docs/secrecy-rules.md B8.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
-from sluss_schemas.policy.model import Kind
-from sluss_server.aggregates.catalogue import is_counted
+from sluss_schemas.policy.model import Kind, Pack
 from sluss_server.services import Services
 from sluss_server.services.sessions import Viewer
 from sluss_server.web.asking import Ask
+from sluss_server.web.panels import counts
 from sluss_server.web.panels.base import Panel, mark
+from sluss_server.web.panels.chart import Chart, Look
+from sluss_server.web.panels.counts import BEFORE, Counts, Figure, Usual
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Verdict = Literal["above", "within", "below", "open"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A kind: what the own agency filed and how that compares, and what is published of the others.
+
+    `own` and `usual` are None for a kind that the own agency does not file.
+    """
+
+    kind: Kind
+    own: int | None
+    usual: Usual | None
+    verdict: Verdict
+    others: Figure
+    others_before: Figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """The week's counts, of every kind that the agency files, and their sum."""
+    """The week; `open` while it is not over."""
 
-    rows: tuple[tuple[Kind, int], ...]
+    rows: tuple[Row, ...]
     total: int
+    total_usual: Usual
+    open: bool
+
+    @property
+    def mine(self) -> tuple[Row, ...]:
+        """The kinds that the own agency files."""
+        return tuple(row for row in self.rows if row.own is not None)
+
+    @property
+    def unusual(self) -> tuple[Row, ...]:
+        """The kinds that lie outside of their usual range."""
+        return tuple(row for row in self.rows if row.verdict in {"above", "below"})
+
+
+def verdict(number: int, usual: Usual, *, is_open: bool) -> Verdict:
+    """Return how a week compares; one that is not over can be above already, and is not below yet."""
+    if number > usual.high:
+        return "above"
+    if is_open:
+        return "open"
+    return "below" if number < usual.low else "within"
+
+
+def pulse(numbers: Counts, pack: Pack, week: int, scene: int, *, is_open: bool) -> Pulse:
+    """Return the week against those before it."""
+    rows = list[Row]()
+    for kind in sorted({*numbers.mine, *numbers.theirs}):
+        others = numbers.other(kind, week, scene)
+        before = [numbers.other(kind, week - back, scene) for back in range(1, BEFORE + 1)]
+        if kind in numbers.mine:
+            own, usual = numbers.own_of((kind,), week, scene), numbers.usual(kind, week, scene)
+            row = Row(
+                kind=pack.kinds[kind],
+                own=own,
+                usual=usual,
+                verdict=verdict(own, usual, is_open=is_open),
+                others=others,
+                others_before=_middle(before),
+            )
+        else:
+            row = Row(
+                kind=pack.kinds[kind],
+                own=None,
+                usual=None,
+                verdict="open",
+                others=others,
+                others_before=_middle(before),
+            )
+        rows.append(row)
+    totals = [numbers.own_of(numbers.mine, week - back, scene) for back in range(1, BEFORE + 1)]
+    return Pulse(
+        rows=tuple(rows),
+        total=numbers.own_of(numbers.mine, week, scene),
+        total_usual=counts.usual(totals),
+        open=is_open,
+    )
+
+
+def _middle(figures: list[Figure]) -> Figure:
+    """Return the median of published figures: hidden where one of them is."""
+    worst = next((one for state in ("none", "hidden", "waiting") for one in figures if one.state == state), None)
+    if worst is not None:
+        return worst
+    # Of an even number the lower one of the two in the middle, which is a figure that was published.
+    return sorted(figures, key=lambda one: one.value)[(len(figures) - 1) // 2]
 
 
 async def load(services: Services, viewer: Viewer, ask: Ask) -> Pulse:
-    """Count the week's reports of the own agency, at one scene or at all."""
-    pack, sector = viewer.pack, viewer.own.sector
-    kinds = [
-        number for number in sorted(pack.kinds) if is_counted(pack, number) and sector in pack.kinds[number].owners
+    """Load five weeks."""
+    numbers = await counts.load(services, viewer, ask, weeks=BEFORE + 1)
+    return pulse(numbers, viewer.pack, ask.week, ask.scene, is_open=ask.week == ask.this_week)
+
+
+def view(data: Pulse, look: Look) -> Mapping[str, object]:
+    """Draw a kind on each line: the usual range, its median, and the week."""
+    text, ink = look.words.text, look.ink
+    week, middle, span = text("This week"), text("Median"), text("Usual range")
+    values = [
+        {
+            "kind": look.words.label(row.kind),
+            "n": row.own,
+            "low": row.usual.low,
+            "high": row.usual.high,
+            "median": row.usual.median,
+        }
+        for row in data.mine
+        if row.usual is not None
     ]
-    weeks = (ask.week, ask.week + 1)
-    counts = dict.fromkeys(kinds, 0)
-    for one in await services.cube.own_weeks(viewer.partnership, viewer.agency, pack, kinds, weeks):
-        if not one.dim and ask.scene in {0, one.scene}:
-            counts[one.kind] += one.number
-    return Pulse(rows=tuple((pack.kinds[kind], counts[kind]) for kind in kinds), total=sum(counts.values()))
+    colours = {"type": "nominal", "scale": {"domain": [span, middle, week], "range": [ink.soft, ink.faint, ink.main]}}
+    lines = {"field": "kind", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 190}}
+    numbers = {"type": "quantitative", "title": text("Reports"), "axis": {"tickMinStep": 1, "format": ",d"}}
+    return {
+        "data": {"values": values},
+        "encoding": {"y": lines},
+        "layer": [
+            {
+                "mark": {"type": "bar", "size": 12},
+                "encoding": {
+                    "x": {**numbers, "field": "low"},
+                    "x2": {"field": "high"},
+                    "color": {"datum": span, **colours},
+                },
+            },
+            {
+                "mark": {"type": "tick", "thickness": 3, "size": 16},
+                "encoding": {"x": {**numbers, "field": "median"}, "color": {"datum": middle, **colours}},
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
+                "encoding": {"x": {**numbers, "field": "n"}, "color": {"datum": week, **colours}},
+            },
+        ],
+    }
 
 
-PANEL: Final = Panel(name="pulse", title=mark("Reports of the week"), load=load)
+PANEL: Final = Panel(name="pulse", title=mark("The week against the four before it"), load=load)
+CHART: Final = Chart(name="pulse", load=load, view=view, height=320)
