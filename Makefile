@@ -25,7 +25,7 @@ COMPILE = $(PY) -m uv pip compile --quiet --no-config --universal --python-versi
 	--no-header \
 	--no-emit-package sluss-schemas --no-emit-package sluss-client --no-emit-package sluss-server
 
-.PHONY: help demo test browser check soak bench requirements clean
+.PHONY: help demo test browser check soak bench pictures requirements clean
 
 help:
 	@echo "make demo          one night at the square, on a real server (ARGS=--exit ends by itself)"
@@ -34,6 +34,7 @@ help:
 	@echo "make check         ruff, mypy and the import contract"
 	@echo "make soak          the long tests"
 	@echo "make bench         the workloads, each beside a limit taken in the same run"
+	@echo "make pictures      the README's pictures, of the demo's town"
 	@echo "make requirements  pin the requirements again (ARGS=--upgrade for newer versions)"
 	@echo "make clean         remove the environment and every cache"
 
@@ -57,6 +58,9 @@ check: $(DEV)
 	@$(PY) -m ruff format --quiet --check . || { echo "not formatted; run: $(PY) -m ruff format ." >&2; exit 1; }
 	@$(PY) -m mypy --no-error-summary $(TYPED)
 	@$(VENV)/bin/lint-imports --no-cache > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+
+pictures: $(TEST) browser
+	@$(PY) -m tests.web.pictures
 
 bench: $(RUN)
 	@$(PY) -m benchmarks $(ARGS)

@@ -10,21 +10,24 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from sluss_server.aggregates.catalogue import rule_of
-from sluss_server.aggregates.cells import SCENE, month_days, week_named
+from sluss_server.aggregates.cells import SCENE, date_of, month_days, week_named
 from sluss_server.services.sessions import Viewer
 from sluss_server.web import asking
 from sluss_server.web.asking import Ask
-from sluss_server.web.panels import pulse, zones
+from sluss_server.web.panels import counts, objectives, pulse, zones
 from sluss_server.web.weekly import codebook, contents, lines, pdf, rfc4180, tables
 from sluss_server.web.weekly.naming import Names
 from sluss_server.web.wording import words
 
+from tests.server.cases import send
+from tests.server.statements import objective_terms, statement
 from tests.server.town import NOW, PACK, Town
 from tests.web.reading import Pdf
 
@@ -33,6 +36,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 DAY: Final = 86_400
 WEEK: Final = "2026-W38"
 LAST_WEEK: Final = NOW - 3 * DAY
+SQUARE: Final = '{"type":"Polygon","coordinates":[[[17.0,59.0],[17.1,59.0],[17.1,59.1],[17.0,59.0]]]}'
 Line = dict[str, str]
 
 
@@ -48,6 +52,9 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
         report = built.report(slug, kind, scene=scene, values=values, time=LAST_WEEK)
         [outcome] = await built.outcomes(built.field(slug), report)
         assert outcome[0] in {"created", "trimmed"}
+    by = built.supervisor("police")
+    aim = objective_terms(title="Fewer *threats* #now", target=1234)
+    assert (await send(built, by, statement(by, aim)))[0][0] == "created"
     built.clock.now += 900
     await built.services.sweeping.once()
     yield built
@@ -111,6 +118,14 @@ async def test_what_is_hidden_is_hidden_in_every_file_and_every_other_number_is_
         figures = [shown.get((kind, (SCENE, by_slug[zone.scene.slug]))) for kind in PACK.kinds]
         known = sum(figure for figure in figures if figure is not None)
         assert zone.others.value == (known if zone.others.state in {"shown", "part"} else 0)
+    squares = {number: structs.replace(scene, zone=SQUARE) for number, scene in viewer.scenes.items()}
+    found = await counts.load(town.services, viewer, asked(viewer), weeks=1)
+    data = zones.Zones(zones=zones.zones(found, squares, week), kinds=(), kind=None)
+    assert len(data.drawn) == 4
+    for feature in cast("list[Any]", zones.geojson(data, words("en"))["features"]):
+        [zone] = [one for one in data.zones if one.scene.slug == feature["properties"]["scene"]]
+        hidden = zone.others.state not in {"shown", "part"}
+        assert feature["properties"]["others"] == (None if hidden else zone.others.value)
 
 
 def names_of(viewer: Viewer) -> Names:
@@ -164,6 +179,10 @@ async def test_the_document_is_tagged_has_two_pages_and_says_what_the_panels_say
         wanted = f"{words(lang).label(zone.scene)}\n{zone.own}\n{pdf.figure(zone.others, words(lang))}\n"
         assert wanted in second
     assert "<5" in first
+    [aim] = (await objectives.load(town.services, viewer, asked(viewer))).aims
+    value = "–" if aim.value.known is None else f"{'' if aim.value.whole else '≥ '}{aim.value.known}"
+    wanted = f"Fewer *threats* #now\npolice\n≤ {words(lang).number(1234)}\n{value}\n{date_of(aim.terms.until)}\n"
+    assert wanted in second
     # The police's exact counts are not known here.
     assert not {17, 34} & (numbers(first) | numbers(second))
 

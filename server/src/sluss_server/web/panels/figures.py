@@ -23,7 +23,7 @@ from sluss_server.web.panels.base import mark
 from sluss_server.web.panels.chart import Look
 from sluss_server.web.panels.counts import Figure, total
 
-WIDE: Final = {"labelLimit": 240, "minExtent": 200}
+WIDE: Final = {"labelLimit": 190, "minExtent": 230}
 """An axis with long labels: browsers draw letters wider than they were measured."""
 _FEW: Final = 4
 
