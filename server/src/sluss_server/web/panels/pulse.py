@@ -136,7 +136,13 @@ def view(data: Pulse, look: Look) -> Mapping[str, object]:
         if row.usual is not None
     ]
     colours = {"type": "nominal", "scale": {"domain": [span, middle, week], "range": [ink.soft, ink.faint, ink.main]}}
-    lines = {"field": "kind", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 150, "minExtent": 200}}
+    lines = {
+        "field": "kind",
+        "type": "nominal",
+        "sort": None,
+        "title": None,
+        "axis": {"labelLimit": 150, "minExtent": 200},
+    }
     numbers = {"type": "quantitative", "title": text("Reports"), "axis": {"tickMinStep": 1, "format": ",d"}}
     return {
         "data": {"values": values},
