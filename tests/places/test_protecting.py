@@ -85,6 +85,7 @@ async def test_a_list_closes_what_lay_there_before_and_two_people_open_it_again(
         cleaner.unprotect(filed.id)
     with pytest.raises(NotFound):
         cleaners_boss.unprotect(elsewhere.id)
+    town.clock.advance(seconds=1)
     record = cleaners_boss.unprotect(filed.id)
     with pytest.raises(Refused):
         cleaners_boss.confirm_unprotected(record)

@@ -27,7 +27,7 @@ from sluss_schemas import forms, protected
 from sluss_schemas.codec import Document, decode, encode
 from sluss_schemas.ids import ReportId
 from sluss_schemas.manifest import U32, Id16
-from sluss_schemas.records import CaseKind
+from sluss_schemas.records import Case, CaseKind
 from sluss_schemas.replay import Directory
 
 OUT_AGAIN: Final = "unprotected"
@@ -140,7 +140,7 @@ def _latest(local: Local) -> list[Row]:
 
 def _check(local: Local, row: Row, now: int) -> bool:
     form = forms.make(row.kind, msgspec.msgpack.decode(row.values))
-    said = [one.case.code for one in book.everything(local, CaseKind.RECLASSIFY) if _about(one) == row.report_id]
+    said = [case.code for case in _said(local, row.report_id)]
     lies = places.is_protected(local, form, now) or (row.hold == protected.PROTECTED and not said)
     if not lies or row.place_stays or said[-1:] == [protected.PROTECTED]:
         return False
@@ -170,16 +170,22 @@ def say(local: Local, report_id: ReportId, now: int) -> bytes:
 def closed(local: Local, report_id: ReportId) -> bool:
     """Tell whether it was said on this device, or told it, that a report lies in a protected place, and still holds."""
     found = False
-    for one in book.everything(local, CaseKind.RECLASSIFY):
-        if _about(one) == report_id and (one.case.code == protected.PROTECTED or one.case.follows is not None):
-            found = one.case.code == protected.PROTECTED
+    for case in _said(local, report_id):
+        if case.code == protected.PROTECTED or case.follows is not None:
+            found = case.code == protected.PROTECTED
     return found
 
 
 def opened_again(local: Local, report_id: ReportId) -> bool:
     """Tell whether two people have said, the last of it as this device knows, that a report lies in no such place."""
-    said = [one for one in book.everything(local, CaseKind.RECLASSIFY) if _about(one) == report_id]
-    return any(one.case.follows is not None for one in said) and not closed(local, report_id)
+    confirmed = any(case.follows is not None for case in _said(local, report_id))
+    return confirmed and not closed(local, report_id)
+
+
+def _said(local: Local, report_id: bytes) -> list[Case]:
+    """Return what was said of where a report lies, the oldest first; in one second the word that closes is the last."""
+    said = [one.case for one in book.everything(local, CaseKind.RECLASSIFY) if _about(one) == report_id]
+    return sorted(said, key=lambda case: (case.time, case.code == protected.PROTECTED))
 
 
 def _about(one: book.Known) -> bytes | None:
