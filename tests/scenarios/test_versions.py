@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import pytest_asyncio
 
 from sluss_client.device import Device
 from sluss_client.errors import NotFound, Refused
@@ -15,6 +16,13 @@ from tests.secrecy.canaries import decrypted
 from tests.secrecy.raw import asking, entries
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session", autouse=True)
+async def alarms(square: People) -> dict[str, list[tuple[bytes, str]]]:
+    """What stood on each device before: other scenarios have notes refused, which their authors are told."""
+    await square.sync()
+    return {name: device.local.alarms() for name, device in square.everybody.items()}
 
 
 async def test_an_amendment_names_its_parent_and_reaches_the_same_readers(square: People) -> None:
@@ -131,8 +139,10 @@ async def test_a_changed_scene_takes_the_report_from_one_scene_to_the_other(squa
         )
 
 
-async def test_nobodys_device_raised_an_alarm_and_nothing_waits(square: People) -> None:
+async def test_nobodys_device_raised_an_alarm_and_nothing_waits(
+    square: People, alarms: dict[str, list[tuple[bytes, str]]]
+) -> None:
     await square.sync()
     for name, device in square.everybody.items():
-        assert device.local.alarms() == [], name
+        assert device.local.alarms() == alarms[name], name
         assert device.waiting() == [], name
