@@ -84,6 +84,8 @@ def _seal(local: Local, one: Decision, moment: Moment) -> None:
     if given >> slot("AUT") & 1 and found.author is None:
         # Its own report has yet to come back: what nobody else may have lies beside the author.
         return
+    # What is released at once is not to wait for the server's next look where this clock is a second ahead of it.
+    earliest = now if gateway is not None else now - 1
     secret = gateway is not None and not pack.kinds[found.kind].clear
     stays = local.trust.own.sector in pack.filing.coordinates_stay
     plain |= excerpts.reduced(found, one.compartments, point_stays=stays, secret=secret)
@@ -97,7 +99,7 @@ def _seal(local: Local, one: Decision, moment: Moment) -> None:
         plain={number: data for number, data in plain.items() if given >> number & 1},
         tests=one.tests,
         reasons=one.reasons,
-        not_before=max(one.not_before or now, now),
+        not_before=max(one.not_before or earliest, earliest),
         not_after=not_after,
         basis=one.consent,
     )
