@@ -76,7 +76,7 @@ ALARMS: Final[dict[str, str]] = {
     "bad_grant_signature": f"A permission was not signed by the agency that owns the report; {_HOST}",
     "grant_not_allowed": f"A permission rests on no ground of the policy pack as it is written; {_AUTHOR}",
     "grant_too_early": f"A permission came before its time and was kept out; it is asked again. If it goes on, {_HOST}",
-    "malformed_record": f"A case record could not be read and was kept out. If it goes on, {_HOST}",
+    "malformed_record": f"A case record could not be read; it is asked for again. If it goes on, {_HOST}",
     "record_not_allowed": f"A case record was filed by somebody who may not file it; it was kept out. Also {_AUTHOR}",
     "wider_than_the_grant": f"A permission opens more than it says; the report was kept out. Also {_AUTHOR}",
 }

@@ -150,6 +150,7 @@ Of the fields below they then see the ids of case staff, which name nobody.
 * An activity belongs to the category that is given with it.
 * Only police and guards may call a person a suspect, and never a child below the age of criminal responsibility.
   Where an age is a range, its lower end counts.
+* A whole personal number tells the age for duties and grounds, whatever band or bounds stand beside it; for a suspect the youngest of both counts.
 * A market note of health names its scene to nobody else.
 * There is no field for ethnicity, nationality, residence status or religion.
 
