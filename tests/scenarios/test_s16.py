@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
 
-from sluss_client import forms
+from sluss_client import cli, forms
+from sluss_client.agency import auditnotes
 from sluss_client.device import Device
-from sluss_client.errors import NotFound, Refused
+from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.testing import Clock, Town
 from sluss_schemas import sync as wire
 
@@ -118,3 +122,69 @@ async def test_without_contact_the_last_day_closes_what_the_old_device_has(town:
     assert worker.get(theirs.id).subject == [NILS]
     clock.set(FIRST_OF_MARCH + timedelta(seconds=1))
     assert (found := find(worker, theirs.id)) is None or not found.readable
+
+
+async def test_that_both_accounts_are_one_person_is_seen_by_the_auditor_alone(
+    town: Town, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    town.clock.set(FIRST_OF_MARCH - timedelta(hours=9))
+    worker, colleague = await town.device("social_services"), await town.device("social_services")
+    boss = await town.device("social_services", "supervisors")
+    worker.begin_shift(CENTRAL)
+    await worker.sync()
+    social, police = town.founders["social_services"], town.founders["police"]
+    assert cli.run(["audit", "key", str(tmp_path / "key"), str(tmp_path / "public"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["public"] == str(tmp_path / "public")
+    public = (tmp_path / "public").read_text()
+
+    # Who leaves takes a code along, on paper; the new registrar notes it for whoever brings it.
+    await left(town, worker)
+    code, gone = social.registrar.audit_note(worker.alias, public)
+    stays = social.registrar.audit_note(colleague.alias, public)[1]
+    officer, police_boss = await town.device("police"), await town.device("police", "supervisors")
+    same, came = police.registrar.audit_note(officer.alias, public, code.lower())
+    assert same == code
+    with pytest.raises(Invalid) as damaged:
+        police.registrar.audit_note(officer.alias, public, code[:-1])
+    assert damaged.value.code == "damaged_code"
+    officer.begin_shift(CENTRAL)
+    await officer.sync()
+
+    # The auditor has the notes, the key and both ledgers.
+    files = {"gone": gone, "stays": stays, "came": came}
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    ledgers = []
+    for agency in ("social_services", "police"):
+        file = tmp_path / f"{agency}.ledger"
+        assert town.server is not None
+        assert town.server.run("ledger", "export", agency, str(file)).returncode == 0
+        ledgers += ["--ledger", str(file)]
+    notes = [str(tmp_path / name) for name in files]
+    assert cli.run(["audit", "join", *notes, "--key", str(tmp_path / "key"), *ledgers, "--json"]) == 0
+    [[was, now]] = json.loads(capsys.readouterr().out)
+    assert (was["agency"], was["person"], was["alias"]) == ("social_services", worker.person_id.hex(), worker.alias)
+    assert (now["agency"], now["person"], now["alias"]) == ("police", officer.person_id.hex(), officer.alias)
+    assert (was["signed_by"], now["signed_by"]) == (social.local.keys.kid.hex(), police.local.keys.kid.hex())
+    assert was["acts"] == now["acts"] == {"shift": 1}
+
+    # Nobody else: another auditor opens no note, and neither agency nor the server has anything of the code.
+    with pytest.raises(Invalid):
+        auditnotes.opened(auditnotes.new_key()[0], gone)
+    assert not {*gone.splitlines()[1:]} & {*came.splitlines()[1:]}
+    secret = auditnotes.read(auditnotes.CODE, code)
+    traces = [
+        secret,
+        hashlib.sha256(secret).digest(),
+        secret.hex().encode(),
+        code.encode(),
+        "".join(code.split("-")[1:]).encode(),
+    ]
+    for device in (social, police, boss, police_boss, colleague, officer):
+        await device.sync()
+        kept = decrypted(device._unlocked().store)
+        assert not any(trace in kept for trace in traces)
+    assert town.server is not None
+    for path in (one for one in town.server.data.rglob("*") if one.is_file()):
+        data = path.read_bytes()
+        assert not any(trace in data for trace in traces), path.name

@@ -2,6 +2,7 @@
 
 `Open` and `Countersign` act on the server alone; every other kind is a `Case`: what the server has to enforce stands in
 clear, the rest is sealed to its addressees.
+`Raised` is the one record that no device files: the server opens a task with it.
 `RULES` says of each kind who files it, to whom it may go and what it may follow; `cases.py` says what state a chain of
 them is in.
 Source: docs/protocol.md section 4.
@@ -17,16 +18,19 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from sluss_schemas import signing
-from sluss_schemas.codec import Document, decode
+from sluss_schemas.codec import Document, decode, encode
 from sluss_schemas.ids import Function
 from sluss_schemas.manifest import Bytes32, Bytes64, Id16, SlotNumber, UnixTime
 from sluss_schemas.problems import Invalid
 
 MAX_BODY_BYTES: Final = 40_000
 MAX_ADDRESSEES: Final = 32
+PUBLIC_TEXT: Final = "public_text"
+"""The code of a request to approve a text before it is released."""
 
 
 class Open(Document, frozen=True, array_like=True, forbid_unknown_fields=True, tag="open"):
@@ -95,8 +99,8 @@ class Case(Document, frozen=True, array_like=True, forbid_unknown_fields=True, t
         follows: the record, or for `recall`, `confirm`, `review` and `dispute` the grant, that it continues.
         code: a state, an answer or a gateway's code, in clear; see `RULES`.
         until: its clock: when a task is due, when a consent, a note or a shift ends.
-        terms: what the server has to know besides, by kind: `ConsentTerms`, `NoteTerms`, `ShiftTerms`, or what a
-            statement says (`statements.py`); else empty.
+        terms: what the server has to know besides, by kind: `ConsentTerms`, `NoteTerms`, `ShiftTerms`, `AnswerTerms`,
+            or what a statement says (`statements.py`); else empty.
         seals: the body's key for each addressee.
         body: the sealed plaintext, under `body_context`; empty where nobody is addressed.
 
@@ -116,6 +120,32 @@ class Case(Document, frozen=True, array_like=True, forbid_unknown_fields=True, t
 
 
 Record = Open | Countersign | Case
+"""What devices file."""
+
+
+class Raised(Document, frozen=True, array_like=True, forbid_unknown_fields=True, tag="raised"):
+    """A task that the server opened because of an alarm in the agency's ledger; the server's key signs it.
+
+    Attributes:
+        record: the first half of the SHA-256 of what the alarm's leaf says.
+        agency: whose ledger and whose supervisors.
+        code: the alarm's.
+        person: whom it is about; anybody else of the supervisors ends it.
+        since: when the hour began.
+        count: how many were opened within it.
+        time: when the alarm was raised.
+        until: when the task is due.
+
+    """
+
+    record: Id16
+    agency: Id16
+    code: Annotated[str, Meta(max_length=40)]
+    person: Id16
+    since: UnixTime
+    count: Annotated[int, Meta(ge=0, le=2**32 - 1)]
+    time: UnixTime
+    until: UnixTime
 
 
 class ConsentTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -130,6 +160,8 @@ class NoteTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=Tr
     """A releasable statement in clear, for readers without keys; `partner` names one where it is not for everybody.
 
     `slots` are the parts of the report that it draws on, whose cells have to let them go to `column` by a note.
+    `approval` is the answer by which another agency approved this text, where the pack asks for that; `ground` is the
+    gateway on which it goes to the one reader whom that names.
     """
 
     column: Literal["SUPX", "EXT", "PUB"]
@@ -137,6 +169,20 @@ class NoteTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=Tr
     slots: Annotated[tuple[SlotNumber, ...], Meta(min_length=1, max_length=16)]
     lang: Literal["en", "sv"]
     text: Annotated[str, Meta(min_length=1, max_length=4000)]
+    approval: Id16 | None = None
+    ground: Annotated[str, Meta(max_length=8)] = ""
+
+
+class AnswerTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What was affirmed before a request of a kind of its own was granted, by the pack's codes."""
+
+    affirmed: Annotated[tuple[Annotated[str, Meta(max_length=40)], ...], Meta(max_length=16)]
+
+
+class TextTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Which text an answer to a request of the code `public_text` approves, as `text_digest` has it."""
+
+    digest: Bytes32
 
 
 class ShiftTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -196,7 +242,7 @@ RULES: Final[dict[CaseKind, Rule]] = {
     CaseKind.PLACES: Rule(files=("supervisors",), to=_ALL, across=True, codes=("protected", "public")),
     CaseKind.HOLD: Rule(files=("supervisors",), follows=("hold",), codes=("placed", "lifted"), about=True),
     CaseKind.STATEMENT: Rule(
-        files=("supervisors",), to=(), follows=("statement",), codes=("scene", "objective", "staffing")
+        files=("supervisors",), to=(), follows=("statement",), codes=("scene", "objective", "staffing", "stock")
     ),
 }
 """What holds for each kind of case record."""
@@ -225,6 +271,14 @@ def read_record(data: bytes) -> Record:
     return record
 
 
+def read_raised(data: bytes) -> Raised | None:
+    """Return a task that the server opened, or None for a record of another tag or form."""
+    try:
+        return decode(Raised, data, "record")
+    except Invalid:
+        return None
+
+
 def record_message(data: bytes) -> bytes:
     """Return what the device signs."""
     return signing.RECORD_LABEL + hashlib.sha256(data).digest()
@@ -233,6 +287,12 @@ def record_message(data: bytes) -> bytes:
 def record_digest(data: bytes) -> bytes:
     """Return the digest by which a record is answered and delivered."""
     return hashlib.sha256(data).digest()
+
+
+def text_digest(digest: bytes, until: int, terms: NoteTerms) -> bytes:
+    """Return what stands for a note as it would be released: of which version, until when, to whom, and every word."""
+    bare = msgspec.structs.replace(terms, approval=None)
+    return hashlib.sha256(b"sluss/note/text" + digest + until.to_bytes(8, "big") + encode(bare)).digest()
 
 
 def body_context(record: bytes) -> bytes:

@@ -8,21 +8,24 @@ Source: docs/contract.md, "The SDK".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import msgspec
 
 from sluss_client import views
-from sluss_client.cases import bodies, consents, duties, preserving, releasing, telling
+from sluss_client.cases import assigning, bodies, consents, duties, preserving, releasing, requested, telling, vetting
 from sluss_client.cases.consents import Consent, Given
 from sluss_client.cases.duties import Task
 from sluss_client.cases.preserving import Preserved
-from sluss_client.cases.releasing import Note, Shift, Wanted
+from sluss_client.cases.releasing import Note, Receiver, Shift, Wanted
 from sluss_client.cases.telling import Request
+from sluss_client.cases.vetting import Text
 from sluss_client.errors import NotFound
 from sluss_client.opened import Opened
 from sluss_client.outbox import Row
+from sluss_client.replica import Version
+from sluss_client.report import Report
 from sluss_schemas.ids import ReportId
 
 
@@ -36,11 +39,25 @@ class Cases(Opened):
         now = self._transport.now()
         return duties.tasks(self._local, self._local.trust.pack(now), now)
 
+    def task(self, report_id: ReportId | str, text: str, *, until: datetime, to: Collection[str] = ()) -> bytes:
+        """Give colleagues of the own agency, by alias, something to do about a report; return the task's id.
+
+        The own supervisors have it too.
+
+        Raises:
+            NotFound: no such report of the own agency here.
+            Invalid: `missing_field`, `too_long`, `unknown_alias`, `out_of_range`.
+
+        """
+        when, now = int(until.timestamp()), self._transport.now()
+        return assigning.assign(self._local, views.as_id(report_id), text, when, to, now)
+
     def end_task(self, task: bytes, how: str, text: str) -> None:
         """End a task: `no` with the assessment, `oral` with what was told, `done` with what was done.
 
         Raises:
             NotFound: no such open task here.
+            Refused: `about_yourself` for an alarm about bulk opening that names this person.
             Invalid: `unknown_code`, `missing_field`, `too_long`.
 
         """
@@ -69,8 +86,10 @@ class Cases(Opened):
     def request(self, agency: str, text: str, *, code: str = "", report_id: ReportId | str | None = None) -> bytes:
         """Ask an agency's supervisors for something, with the ground that is referred to; return the record's id.
 
+        A code of `pack.requests` asks for its fields, of those whom the pack names.
+
         Raises:
-            Invalid: `unknown_agency`, `missing_field`, `too_long`.
+            Invalid: `unknown_agency`, `missing_field`, `too_long`; `unknown_code` for what this agency may not ask for.
 
         """
         about = None if report_id is None else views.as_id(report_id)
@@ -80,17 +99,29 @@ class Cases(Opened):
         """Return the requests that were made here or came for this person, newest first."""
         return telling.requests(self._local, self._transport.now())
 
-    def answer_request(self, request: bytes, *, granted: bool, text: str, rule: str = "") -> None:
+    def answer_request(
+        self,
+        request: bytes,
+        *,
+        granted: bool,
+        text: str,
+        rule: str = "",
+        tests: Mapping[str, bool] | None = None,
+        details: Mapping[str, str] | None = None,
+    ) -> None:
         """Answer a request; what is granted is disclosed by itself, with `disclose`.
+
+        A request of a kind of its own (`pack.requests`) is granted with the `tests` that were weighed and the `details`
+        that are told; there `text` says why, and stays with the own supervisors.
 
         Raises:
             NotFound: no such request to this agency.
             Refused: `supervisor_only`.
-            Invalid: `missing_field`, `too_long`.
+            Invalid: `missing_field`, `too_long`; `unknown_field` and `wrong_type` for `tests` and `details`.
 
         """
-        said = bodies.Answered(rule, text)
-        telling.answer(self._local, request, said, self._transport.now(), granted=granted)
+        said, told = bodies.Answered(rule, text), requested.Answer(tests=tests or {}, details=details or {})
+        telling.answer(self._local, request, said, self._transport.now(), granted=granted, told=told)
 
     # consents
 
@@ -150,15 +181,52 @@ class Cases(Opened):
 
         Raises:
             NotFound: no such report of the own agency here.
-            Refused: `supervisor_only`.
-            Invalid: `missing_field`, `too_long`, `unknown_code`, `out_of_range`.
+            Refused: `supervisor_only`; `needs_approval` where others have to approve the very text first.
+            Invalid: `missing_field`, `too_long`, `unknown_code`, `out_of_range`, `names_person`.
 
         """
-        received = self._local.replica.get(self._local.trust.own_id, views.as_id(report_id))
+        version, report, now = self._about(report_id)
+        return releasing.note(self._local, version, wanted, report, now)
+
+    def _about(self, report_id: ReportId | str) -> tuple[Version, Report | None, int]:
+        """Return the latest version of a report of the own agency, and it as far as it is open here."""
+        received, now = self._local.replica.get(self._local.trust.own_id, views.as_id(report_id)), self._transport.now()
         if received is None:
             raise NotFound("report_id")
-        head = received.heads()[0]
-        return releasing.note(self._local, head.digest, head.kind, wanted, self._transport.now())
+        report = views.of_received(self._local, received, self._local.trust.pack(now), now)
+        return received.heads()[0], report, now
+
+    def note_receivers(self, report_id: ReportId | str) -> list[Receiver]:
+        """Return to whom a note about a report may go, on which ground, and who has to approve it first."""
+        version, _, now = self._about(report_id)
+        return releasing.receivers(self._local, version, now)
+
+    def ask_note(self, report_id: ReportId | str, wanted: Wanted) -> bytes:
+        """Ask those for their approval without whom a note is not released; return the request's id.
+
+        Raises:
+            NotFound: no such report of the own agency here.
+            Refused: `supervisor_only`; `needs_approval` where nobody in the partnership could give it.
+            Invalid: as `note`; `unknown_field` for a note that needs no approval.
+
+        """
+        version, report, now = self._about(report_id)
+        return releasing.ask(self._local, version, wanted, report, now)
+
+    def texts(self) -> list[Text]:
+        """Return the texts that wait for approval or had an answer, the own agency's and others', newest first."""
+        return vetting.texts(self._local, self._transport.now())
+
+    def answer_text(self, text: bytes, reason: str = "", *, approve: bool) -> None:
+        """Approve another agency's text word by word, or refuse it; a refusal takes an earlier approval back.
+
+        Raises:
+            NotFound: no such text was put to this agency.
+            Refused: `supervisor_only`.
+            Invalid: `missing_field` for a refusal without a reason, `too_long`.
+
+        """
+        vetting.answer(self._local, text, reason, self._transport.now(), approve=approve)
 
     def withdraw_note(self, note: bytes) -> None:
         """Take a note back."""

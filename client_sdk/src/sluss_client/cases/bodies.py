@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from sluss_client.errors import Invalid
 from sluss_schemas.codec import Document, decode
-from sluss_schemas.manifest import Id16, UnixTime
+from sluss_schemas.manifest import Bytes32, Id16, UnixTime
 
 MAX_TEXT: Final = 4000
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
@@ -54,6 +54,29 @@ class Consented(Document, frozen=True, array_like=True, forbid_unknown_fields=Tr
     report_id: Id16
     purpose: Text
     given_by: tuple[Annotated[str, Meta(max_length=16)], ...]
+
+
+class Weighed(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the owner weighed before it granted a request of a kind of its own, for its supervisors."""
+
+    rule: Annotated[str, Meta(max_length=200)]
+    affirmed: tuple[Annotated[str, Meta(max_length=40)], ...]
+    text: Text
+
+
+class Details(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What whoever asked is told: coded fields, each once."""
+
+    rule: Annotated[str, Meta(max_length=200)]
+    details: tuple[tuple[Annotated[str, Meta(max_length=40)], Annotated[str, Meta(max_length=200)]], ...]
+
+
+class PublicText(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A note as it would be released, for those who approve its words: of which version, until when, and its terms."""
+
+    digest: Bytes32
+    until: UnixTime
+    terms: Annotated[bytes, Meta(max_length=16_384)]
 
 
 class Told(Document, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -1,6 +1,8 @@
 """Duties with a clock: a task for whoever has to decide, and the word that it is done.
 
 The author's device makes them, because only it knows what the report holds; the server sees a code and a time.
+Some are given by a colleague (`assigning`), and rest on no duty.
+Some the server opens itself: an alarm about bulk opening, which a supervisor ends who is not the one that it names.
 A duty that the author answers at filing makes no task; one that waits, or that others decide, does.
 Refuses: to end a task by anything but an answer.
 Source: docs/secrecy-rules.md ("How the pack meets the keys"), B6 step 5.
@@ -11,24 +13,28 @@ Source: docs/secrecy-rules.md ("How the pack meets the keys"), B6 step 5.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from sluss_client import clock
-from sluss_client.cases import bodies, book
+from sluss_client.cases import assigning, bodies, book, raised
 from sluss_client.disclosing.records import Decided, body_of
 from sluss_client.errors import NotFound
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
 from sluss_schemas import cases
 from sluss_schemas.codec import encode
-from sluss_schemas.ids import COMPARTMENTS, ReportId, slot
+from sluss_schemas.ids import COMPARTMENTS, PersonId, ReportId, slot
 from sluss_schemas.policy.model import Gateway, Pack
 from sluss_schemas.records import CaseKind
 
 _HOUR_S: Final = 3600
 _OVERDUE: Final = "task_overdue"
+_ALARMS: Final = {
+    "bulk_open": "{person} opened {count} held rows within an hour",
+    "bulk_read": "{person} read {count} reports within an hour",
+}
 _HOW: Final = {"send": "sent", "no": "no", "oral": "oral"}
 
 
@@ -38,15 +44,18 @@ class Task:
 
     Attributes:
         id: the record's id, 16 bytes.
-        code: the duty or gateway that it is about.
-        name: what that is called in English.
-        digest: the version of the own agency that it is about.
+        code: the duty or gateway that it is about; empty for what a colleague gave.
+        name: what that is called in English; of what a colleague gave what is to be done.
+        digest: the version of the own agency that it is about; empty for what the server opened.
         report_id: its report, where this device was told.
-        by: the alias of whoever made it.
+        by: the alias of whoever made it; empty for what the server opened.
         since: when it was made, Unix seconds.
         until: when it is due.
         state: `open`, `overdue` or `done`.
         how: for a done one `sent`, `no`, `oral` or `done`.
+        person: for an alarm about bulk opening the alias of the person whom it names, and
+        hour: when the hour began, Unix seconds, and
+        count: how many were opened within it.
 
     """
 
@@ -60,6 +69,9 @@ class Task:
     until: int
     state: cases.TaskState
     how: str
+    person: str = ""
+    hour: int = 0
+    count: int = 0
 
 
 def settle(local: Local, now: int, released: Iterable[tuple[bytes, str]] = ()) -> None:
@@ -111,14 +123,16 @@ def _tracked(row: Row, local: Local, pack: Pack) -> Iterator[tuple[str, Gateway]
             yield code, gateway
 
 
-def _done(local: Local, task: bytes, how: str, now: int, text: str = "") -> None:
+def _done(  # noqa: PLR0917  # its callers give them in order
+    local: Local, task: bytes, how: str, now: int, text: str = "", to: Sequence[book.Addressee] = ()
+) -> None:
     book.file(
         local,
         CaseKind.DONE,
         now=now,
         code=how,
         follows=task,
-        to=book.own(local, "supervisors"),
+        to=to or book.own(local, "supervisors"),
         body=encode(bodies.Words(text)),
     )
 
@@ -141,12 +155,14 @@ def answer(local: Local, task: bytes, how: str, text: str, now: int) -> None:
 
     Raises:
         NotFound: no such open task here.
-        Invalid: `missing_field`, `too_long`.
+        Refused: `about_yourself` for an alarm that names this person.
+        Invalid: `missing_field`, `too_long`; `unknown_code` for an alarm that is ended by anything but `done`.
 
     """
+    raised.may_end(local, task, how)
     if not any(one.id == task and one.state != "done" for one in tasks(local, local.trust.pack(now), now)):
         raise NotFound("task")
-    _done(local, task, how, now, bodies.text(text, "text"))
+    _done(local, task, how, now, bodies.text(text, "text"), assigning.team(local, task))
 
 
 def tasks(local: Local, pack: Pack, now: int) -> list[Task]:
@@ -157,12 +173,14 @@ def tasks(local: Local, pack: Pack, now: int) -> list[Task]:
         case, gateway = one.case, pack.gateways.get(one.case.code)
         if one.agency != local.trust.own_id or case.digest is None or case.until is None:
             continue
-        about = bodies.read(bodies.About, one.body) or body_of(Decided, one.body)
+        said = bodies.read(bodies.About, one.body)
+        about = said or body_of(Decided, one.body)
+        given = said.text if said is not None and assigning.is_assigned(case) else case.code
         found.append(
             Task(
                 id=case.record,
                 code=case.code,
-                name=case.code if gateway is None else gateway.en,
+                name=given if gateway is None else gateway.en,
                 digest=case.digest,
                 report_id=None if about is None else ReportId(about.report_id),
                 by="" if one.person is None else one.person.alias,
@@ -172,4 +190,30 @@ def tasks(local: Local, pack: Pack, now: int) -> list[Task]:
                 how=ended.get(case.record, ""),
             )
         )
+    found += _raised(local, now)
     return sorted(found, key=lambda task: (task.state == "done", task.until, task.id))
+
+
+def _raised(local: Local, now: int) -> Iterator[Task]:
+    """Yield what the server opened; an end by the person whom an alarm names is none."""
+    ends = [(one.case.follows, one.person) for one in book.everything(local, CaseKind.DONE)]
+    for one in raised.everything(local):
+        who = local.trust.own.persons.get(PersonId(one.person))
+        alias = "" if who is None else who.alias
+        others = {name for name, by in ends if by is not None and by.person != one.person}
+        how = "done" if one.record in others else None
+        yield Task(
+            id=one.record,
+            code=one.code,
+            name=_ALARMS.get(one.code, "{person}: {count}").format(person=alias, count=one.count),
+            digest=b"",
+            report_id=None,
+            by="",
+            since=one.time,
+            until=one.until,
+            state=cases.task(how, one.until, clock.latest(now)),
+            how=how or "",
+            person=alias,
+            hour=one.since,
+            count=one.count,
+        )

@@ -1,6 +1,6 @@
-"""The calls of a device about the registry: scenes, objectives and staffing; `Device` has them all.
+"""The calls of a device about the registry: scenes, objectives, staffing and stock; `Device` has them all.
 
-Stating touches no network; only `registry` does.
+Stating touches no network; only `registry` and `stock` do.
 Source: docs/contract.md, "The SDK".
 
 > INVARIANT: what is stated here is durable and signed when the call returns, and says nothing twice.
@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sluss_client.cases import registry, stating
+from sluss_client.cases import registry, stating, stock
 from sluss_client.cases.stating import Statement
+from sluss_client.cases.stock import Stock
 from sluss_client.cases.wording import Aim, SceneWords
 from sluss_client.errors import Invalid
 from sluss_client.opened import Opened
@@ -103,6 +104,29 @@ class Registering(Opened):
 
         """
         return stating.Stating(self._local, self._transport.now()).staffing(scene, week, hours)
+
+    def count_stock(self, doses: int, *, counted: date | None = None, expires: date | None = None) -> bytes | None:
+        """State how many doses of naloxone there are at the end of a day, today's without one.
+
+        Returns the record's id, or None where that is stated already.
+
+        Raises:
+            Refused: `supervisor_only`.
+            Invalid: `out_of_range`.
+
+        """
+        return stock.count(self._local, self._transport.now(), doses, counted, expires)
+
+    async def stock(self) -> Stock:
+        """Return how much naloxone there should be: the last count less what own reports say was given since.
+
+        Raises:
+            Refused: `supervisor_only`.
+            NotFound: nobody has counted.
+            Offline: no contact.
+
+        """
+        return await stock.look(self._local, self._transport)
 
     def statements(self) -> list[Statement]:
         """Return the statements that were filed on this device, the oldest first."""

@@ -10,6 +10,7 @@ Source: docs/protocol.md section 4.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, get_args
 
@@ -61,8 +62,8 @@ def kept(local: Local) -> list[Kept]:
     return [msgspec.msgpack.decode(data, type=Kept) for _, data in sorted(local.store.items(_KEPT))]
 
 
-async def fetch(local: Local, transport: Transport) -> Fetched:
-    """Fetch what is stated now and keep what holds together.
+async def fetch(local: Local, transport: Transport, subjects: Sequence[Subject] = get_args(Subject)) -> Fetched:
+    """Fetch what is stated now of some kinds of subjects and keep what holds together.
 
     Raises:
         Offline: no contact; nothing was changed.
@@ -71,7 +72,7 @@ async def fetch(local: Local, transport: Transport) -> Fetched:
 
     """
     new, refused, then = 0, 0, dict[tuple[bytes, int], Directory]()
-    for subject in get_args(Subject):
+    for subject in subjects:
         after = b""
         for _ in range(_PAGES):
             answer = await transport.post("/v1/registry", RegistryAsk(subject, after), RegistryAnswer)

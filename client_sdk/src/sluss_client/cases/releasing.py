@@ -1,6 +1,7 @@
 """What goes out beside reports: notes in clear for readers without keys, and who is on shift.
 
-Refuses: a note by anybody but a supervisor.
+Refuses: a note by anybody but a supervisor, and one whose text names somebody: a full name, a personal number, or
+whoever stands in the report, as far as it is open here.
 Source: docs/protocol.md section 4; docs/secrecy-rules.md, "Who holds keys".
 
 > INVARIANT: a note is the only thing here that leaves in clear, and only by a supervisor's word.
@@ -12,27 +13,39 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import msgspec
+
 from sluss_client import clock
-from sluss_client.cases import book
-from sluss_client.errors import Invalid, NotFound
+from sluss_client.cases import book, vetting
+from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
+from sluss_client.replica import Version
+from sluss_client.report import Report
 from sluss_client.syncing import sync_core
 from sluss_schemas import cases
 from sluss_schemas.codec import decode, encode
-from sluss_schemas.ids import COMPARTMENT_CODES, bit, slot
+from sluss_schemas.forms import namecheck
+from sluss_schemas.ids import COMPARTMENT_CODES, Sector, bit, slot
 from sluss_schemas.records import CaseKind, NoteTerms, ShiftTerms
 
 _HOUR_S: Final = 3600
 _MAX_SHIFT_H: Final = 24
 _MAX_NOTE: Final = 4000
+_NAMED: Final = frozenset({"name", "personal_number"})
+"""What no note has; a telephone number may be the agency's own."""
+_SHORT: Final = 2
 _ON_SHIFT: Final = bit("SUB") | bit("SUB", brief=True) | bit("SAF") | bit("SAF", brief=True)
 """What is about a person's danger, and so comes and goes with a shift."""
 Column = Literal["SUPX", "EXT", "PUB"]
+_COLUMNS: Final[tuple[Column, ...]] = ("PUB", "EXT", "SUPX")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A note as its writer wants it; `compartments` are the parts of the report that it draws on."""
+    """A note as its writer wants it; `compartments` are the parts of the report that it draws on.
+
+    `ground` is a gateway of the pack that names the one reader, who then needs no `partner`.
+    """
 
     column: Column
     text: str
@@ -40,6 +53,29 @@ class Wanted:
     compartments: Collection[str] = ("situation",)
     partner: str = ""
     lang: Literal["en", "sv"] = "sv"
+    ground: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receiver:
+    """Somebody without keys to whom a note about a report may go, and what it takes.
+
+    Attributes:
+        column: `PUB`, `EXT` or `SUPX`.
+        ground: the gateway on which it goes to one reader; empty where the pack lets it go as it is.
+        en: the one reader in English; empty for everybody of the column.
+        sv: the same in Swedish.
+        law: the statutes of the ground.
+        needs: the sector whose supervisors have to approve the text first, or nothing.
+
+    """
+
+    column: str
+    ground: str
+    en: str
+    sv: str
+    law: tuple[str, ...]
+    needs: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,33 +90,100 @@ class Note:
     state: cases.NoteState
 
 
-def note(local: Local, digest: bytes, kind: int, wanted: Wanted, now: int) -> bytes:
+def note(local: Local, version: Version, wanted: Wanted, report: Report | None, now: int) -> bytes:
     """Release a statement in clear that draws on a report of the own agency; return the record's id.
 
+    `report` is the same as far as it is open here: its persons' names are known then, and looked for.
     Where the pack lets only the reduced form go, the note is said to draw on that.
 
     Raises:
-        Refused: `supervisor_only`.
-        Invalid: `missing_field`, `too_long`, `unknown_code`, `out_of_range`.
+        Refused: `supervisor_only`; `needs_approval` until those whom the pack names have approved this very text.
+        Invalid: `missing_field`, `too_long`, `unknown_code`, `out_of_range`, `names_person`.
 
     """
+    terms, needs = _terms(local, version, wanted, report, now)
+    if needs is not None:
+        approved = vetting.approval(local, version.digest, wanted.until, terms)
+        if approved is None:
+            raise Refused("note", code="needs_approval")
+        terms = msgspec.structs.replace(terms, approval=approved)
+    return book.file(local, CaseKind.NOTE, now=now, digest=version.digest, until=wanted.until, terms=encode(terms))
+
+
+def ask(local: Local, version: Version, wanted: Wanted, report: Report | None, now: int) -> bytes:
+    """Ask for the approval that a note needs; return the request's id.
+
+    Raises:
+        Refused: `supervisor_only`; `needs_approval` where nobody in the partnership could give it.
+        Invalid: as `note`; `unknown_field` for a note that needs none.
+
+    """
+    terms, needs = _terms(local, version, wanted, report, now)
+    if needs is None:
+        raise Invalid("unknown_field", "note", "Nobody else has to approve this note; release it.")
+    return vetting.ask(local, version.digest, wanted.until, terms, needs, now)
+
+
+def receivers(local: Local, version: Version, now: int) -> list[Receiver]:
+    """Return to whom a note about what happened may go, for a supervisor of the owner; nobody else is told of any."""
+    pack, owner = local.trust.pack(now), local.trust.own.sector
+    known = pack.kinds.get(version.kind)
+    if known is None or "supervisors" not in local.person.functions:
+        return []
+    needs = "" if known.public_needs in {None, owner} else str(known.public_needs)
+    cells = [(column, pack.cells.get((version.kind, owner, "SIT", column))) for column in _COLUMNS]
+    found = [
+        Receiver(column=column, ground="", en="", sv="", law=cell.law, needs=needs)
+        for column, cell in cells
+        if cell is not None and cell.automatic in {"A", "R"}
+    ]
+    for code in known.note_grounds:
+        ground = pack.gateways[code]
+        if owner in ground.owners and ground.note_to is not None:
+            to = ground.note_to
+            found.append(Receiver(column="EXT", ground=code, en=to.en, sv=to.sv, law=ground.law, needs=""))
+    return found
+
+
+def _terms(
+    local: Local, version: Version, wanted: Wanted, report: Report | None, now: int
+) -> tuple[NoteTerms, Sector | None]:
+    """Return a note's terms, checked, and whose supervisors have to approve them."""
     if not wanted.text.strip():
         raise Invalid("missing_field", "text")
     if len(wanted.text) > _MAX_NOTE:
         raise Invalid("too_long", "text")
     if wanted.until <= now:
         raise Invalid("out_of_range", "until", "Give a time to come.")
+    if any(found in _NAMED for found, _, _ in namecheck.look(wanted.text, _names(report), place=True)):
+        raise Invalid("names_person", "text")
     unknown = set(wanted.compartments) - COMPARTMENT_CODES.keys()
     if unknown or not wanted.compartments:
         raise Invalid("unknown_code", "compartments")
     pack, owner = local.trust.pack(now), local.trust.own.sector
+    known, ground = pack.kinds.get(version.kind), pack.gateways.get(wanted.ground)
+    column, partner = wanted.column, wanted.partner
+    if wanted.ground:
+        if known is None or wanted.ground not in known.note_grounds or ground is None or ground.note_to is None:
+            raise Invalid("unknown_code", "ground")
+        column, partner = "EXT", ground.note_to.sv if wanted.lang == "sv" else ground.note_to.en
     slots = []
     for name in wanted.compartments:
         part = COMPARTMENT_CODES[name]
-        cell = pack.cells.get((kind, owner, part, wanted.column))
-        slots.append(slot(part, brief=cell is not None and cell.automatic == "R"))
-    terms = NoteTerms(wanted.column, wanted.partner, tuple(sorted(slots)), wanted.lang, wanted.text)
-    return book.file(local, CaseKind.NOTE, now=now, digest=digest, until=wanted.until, terms=encode(terms))
+        cell = pack.cells.get((version.kind, owner, part, column))
+        slots.append(slot(part, brief=bool(wanted.ground) or (cell is not None and cell.automatic == "R")))
+    terms = NoteTerms(column, partner, tuple(sorted(slots)), wanted.lang, wanted.text, None, wanted.ground)
+    needs = None if known is None or wanted.ground or known.public_needs == owner else known.public_needs
+    return terms, needs
+
+
+def _names(report: Report | None) -> frozenset[str]:
+    """Return the words by which a report's persons are called, where they are open here."""
+    people = report.subject if report is not None and report.form_of("SUB") == "full" else None
+    persons = people if isinstance(people, list) else []
+    called = [text for one in persons for text in (one.name, one.alias) if text]
+    words = (word.casefold() for text in called for word in text.split())
+    return frozenset(word for word in words if len(word) > _SHORT)
 
 
 def withdraw(local: Local, wanted: bytes, now: int) -> None:

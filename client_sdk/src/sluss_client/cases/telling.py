@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sluss_client.cases import bodies, book
+from sluss_client.cases import bodies, book, requested
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.outbox import Row
@@ -20,7 +20,7 @@ from sluss_schemas import cases
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import AgencyId, Kid, ReportId, slot
 from sluss_schemas.policy.model import Gateway, Pack
-from sluss_schemas.records import RULES, CaseKind
+from sluss_schemas.records import PUBLIC_TEXT, RULES, CaseKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,10 @@ class Request:
         since: when, Unix seconds.
         state: `open`, `granted` or `refused`.
         rule: the rule that the answer rests on.
-        answer: the answer's words.
+        answer: the answer's words; of a request of a kind of its own they stay with the owner.
+        until: when it is to be answered, where the pack says that of its kind.
+        affirmed: what the owner weighed, by its codes; known to the owner alone.
+        details: what is told, by the pack's fields.
 
     """
 
@@ -51,6 +54,9 @@ class Request:
     state: cases.RequestState
     rule: str
     answer: str
+    until: int | None
+    affirmed: tuple[str, ...]
+    details: dict[str, str]
 
 
 # requests
@@ -68,16 +74,21 @@ def request(local: Local, slug: str, said: bodies.Asked, code: str, now: int) ->
         raise Invalid("unknown_agency", "agency")
     bodies.text(said.text, "text")
     to = [*book.agency(chain, "supervisors"), *book.own(local, "supervisors")]
-    return book.file(local, CaseKind.REQUEST, now=now, code=code, to=to, body=encode(said))
+    until = requested.due(local, chain, code, now)
+    return book.file(local, CaseKind.REQUEST, now=now, code=code, until=until, to=to, body=encode(said))
 
 
-def answer(local: Local, wanted: bytes, said: bodies.Answered, now: int, *, granted: bool) -> None:
+def answer(
+    local: Local, wanted: bytes, said: bodies.Answered, now: int, *, granted: bool, told: requested.Answer
+) -> None:
     """Answer a request as a supervisor of the owner; what is granted is disclosed by itself.
+
+    A request of a kind of its own is granted with what was weighed and with what is told; its words stay here.
 
     Raises:
         NotFound: no such open request to this agency.
         Refused: `supervisor_only`.
-        Invalid: `missing_field`, `too_long`.
+        Invalid: `missing_field`, `too_long`; `unknown_field`, `wrong_type` for what is told.
 
     """
     found = next((one for one in book.received(local, CaseKind.REQUEST) if one.case.record == wanted), None)
@@ -87,10 +98,13 @@ def answer(local: Local, wanted: bytes, said: bodies.Answered, now: int, *, gran
         raise Refused("device", code="supervisor_only")
     bodies.text(said.text, "text")
     asker = local.trust.agency(found.agency, now)
-    to = book.own(local, "supervisors")
+    to = list[book.Addressee]()
     if asker is not None:
         device = asker.devices.get(Kid(found.case.device))
         to += book.agency(asker, "supervisors") + ([] if device is None else book.person(asker, device.person))
+    if granted and requested.grant(local, found, to, said, told, now=now):
+        return
+    to += book.own(local, "supervisors")
     code = "granted" if granted else "refused"
     book.file(local, CaseKind.ANSWER, now=now, code=code, follows=wanted, to=to, body=encode(said))
 
@@ -101,13 +115,18 @@ def requests(local: Local, now: int) -> list[Request]:
     for one in book.everything(local, CaseKind.ANSWER):
         answers.setdefault(one.case.follows, []).append(one)
     slugs = {chain.agency: chain.slug for chain in local.trust.agencies(now)}
-    found = []
+    found, pack = [], local.trust.pack(now)
     for one in book.everything(local, CaseKind.REQUEST):
+        if one.case.code == PUBLIC_TEXT:
+            continue
         asked, given = bodies.read(bodies.Asked, one.body), answers.get(one.case.record, [])
         state = cases.request(each.case.code for each in given)
         # Of two answers that contradict each other the words are those of the one that holds.
         held = [each for each in given if each.case.code == state]
-        said = bodies.read(bodies.Answered, held[-1].body) if held else None
+        words = (bodies.read(bodies.Answered, each.body) or bodies.read(bodies.Weighed, each.body) for each in held)
+        said = next((each for each in reversed(list(words)) if each is not None), None)
+        told = [each.body for each in held if state == "granted" and each.agency != one.agency]
+        rules = [each.rule for body in told if (each := bodies.read(bodies.Details, body)) is not None]
         found.append(
             Request(
                 id=one.case.record,
@@ -118,8 +137,11 @@ def requests(local: Local, now: int) -> list[Request]:
                 text="" if asked is None else asked.text,
                 since=one.case.time,
                 state=state,
-                rule="" if said is None else said.rule,
+                rule=(rules or [""])[-1] if said is None else said.rule,
                 answer="" if said is None else said.text,
+                until=one.case.until,
+                affirmed=said.affirmed if isinstance(said, bodies.Weighed) else (),
+                details=requested.details(pack, one.case.code, told),
             )
         )
     return sorted(found, key=lambda one: one.since, reverse=True)
@@ -167,7 +189,10 @@ def feedback(local: Local, report_id: ReportId, code: str, affirmed: Mapping[str
         received = local.replica.get(chain.agency, report_id)
         if received is None or chain.agency == local.trust.own_id:
             continue
-        section = dict(received.heads()[0].sections).get(slot("AUT"))
+        head = received.heads()[0]
+        # The author alone comes with a duty, as an excerpt of what the own agency has of them.
+        parts = dict(part for hold in head.holds for part in hold.excerpts) | dict(head.sections)
+        section = parts.get(slot("AUT"))
         if section is not None:
             author = decode(AuthorSection, section, "author")
             to = [*book.person(chain, author.person), *book.agency(chain, "supervisors")]

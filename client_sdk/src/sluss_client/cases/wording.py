@@ -16,7 +16,7 @@ from typing import Final, Literal
 from sluss_client.errors import Invalid
 from sluss_schemas import codes, statements
 from sluss_schemas.forms import namecheck
-from sluss_schemas.forms.base import field_named
+from sluss_schemas.forms.facts import fact_field
 from sluss_schemas.forms.registry import form_type
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.statements import (
@@ -275,7 +275,7 @@ def _value(kind: int, dim: str, value: str, pack: Pack) -> int:
 
 def _list_of(kind: int, dim: str) -> str:
     try:
-        field = field_named(form_type(kind), dim)
+        field = fact_field(form_type(kind), dim)
     except Invalid:
         return ""
     return "" if field is None else field.codes

@@ -22,6 +22,7 @@ from click.exceptions import Abort, UsageError
 from sluss_client.cli import (
     afterwards,
     agreements,
+    auditing,
     cases,
     common,
     desk,
@@ -36,6 +37,7 @@ from sluss_client.cli import (
     recovery,
     registrars,
     scenes,
+    stock,
 )
 from sluss_client.cli.common import DONE, EXIT_CODES, NOT_UNDERSTOOD, REFUSED
 from sluss_client.cli.doctor import doctor
@@ -76,9 +78,11 @@ for command in (
     registrars.peer,
     registrars.restored,
     people.people,
+    auditing.audit,
     agreements.agreement,
     scenes.scenes,
     objectives.objectives,
+    stock.stock,
     filing.file,
     filing.sync,
     filing.outbox,

@@ -65,11 +65,28 @@ def tasks(*, as_json: bool) -> None:
                 "until": _when(device, one.until),
                 "state": one.state,
                 "how": one.how,
+                "person": one.person,
+                "hour": _when(device, one.hour) if one.hour else None,
+                "count": one.count,
             }
             for one in device.tasks()
         ]
     )
     _print(rows, lambda row: f"{row['until']}  {row['state']:<8} {row['name']:<40} {row['id']}", as_json=as_json)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("report_id", metavar="ID")
+@click.option("--text", required=True, help="What is to be done.")
+@click.option("--to", multiple=True, metavar="ALIAS", help="A colleague; may be given again.")
+@click.option("--days", type=click.IntRange(1, 365), default=7, show_default=True, help="Until when.")
+@common.with_json
+def task(report_id: str, text: str, to: tuple[str, ...], days: int, *, as_json: bool) -> None:
+    """Give colleagues something to do about a report of the own agency; the own supervisors have it too."""
+    record = common.reading(
+        lambda device: device.task(report_id, text, until=datetime.fromtimestamp(_until(device, days), UTC), to=to)
+    )
+    _said({"id": record.hex()}, as_json=as_json)
 
 
 @click.command(name="end-task", epilog=EXIT_CODES)
@@ -124,6 +141,9 @@ def requests(*, as_json: bool) -> None:
                 "state": one.state,
                 "rule": one.rule,
                 "answer": one.answer,
+                "until": None if one.until is None else _when(device, one.until),
+                "affirmed": list(one.affirmed),
+                "details": one.details,
             }
             for one in device.requests()
         ]
@@ -136,10 +156,26 @@ def requests(*, as_json: bool) -> None:
 @click.option("--granted/--refused", "granted", required=True, help="What the answer is.")
 @click.option("--text", required=True, help="The answer.")
 @click.option("--rule", default="", help="The rule that it rests on.")
+@click.option("--affirm", multiple=True, metavar="CODE", help="What was weighed, for a request that asks for it.")
+@click.option("--detail", "told", nargs=2, multiple=True, metavar="FIELD VALUE", help="What is told; repeat it.")
 @common.with_json
-def answer_request(request_id: str, text: str, rule: str, *, granted: bool, as_json: bool) -> None:
-    """Answer a request; what is granted is disclosed by itself, with `disclose`."""
-    common.reading(lambda device: device.answer_request(_id(request_id), granted=granted, text=text, rule=rule))
+def answer_request(
+    request_id: str,
+    text: str,
+    rule: str,
+    affirm: tuple[str, ...],
+    told: tuple[tuple[str, str], ...],
+    *,
+    granted: bool,
+    as_json: bool,
+) -> None:
+    """Answer a request; what is granted is disclosed by itself, with `disclose`, or told field by field."""
+    tests, details = dict.fromkeys(affirm, True), dict(told)
+    common.reading(
+        lambda device: device.answer_request(
+            _id(request_id), granted=granted, text=text, rule=rule, tests=tests, details=details
+        )
+    )
     _said({"id": request_id}, as_json=as_json)
 
 
@@ -319,6 +355,7 @@ def _said(document: dict[str, Any], *, as_json: bool) -> None:
 
 COMMANDS: Final = (
     tasks,
+    task,
     end_task,
     told,
     request,

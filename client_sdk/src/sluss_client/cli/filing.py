@@ -41,6 +41,9 @@ duty_option = click.option(
 quote_option = click.option(
     "--quote", "quotes", multiple=True, metavar="ID", help="A report that it repeats something of; repeat it."
 )
+_same_event_option: Final = click.option(
+    "--same-event", metavar="ID", help="A report of the same event that you read in full; only who reads both can tell."
+)
 
 
 _LOOKS: Final = {
@@ -76,6 +79,7 @@ _HELD: Final = {
 )
 @click.option("--no-names", is_flag=True, help="Confirm that the texts name nobody.")
 @quote_option
+@_same_event_option
 def file(  # noqa: PLR0917  # what the options say
     kind: str | None,
     documents: tuple[str, ...],
@@ -83,6 +87,7 @@ def file(  # noqa: PLR0917  # what the options say
     duties: tuple[str, ...],
     hold: holding.Hold | None,
     quotes: tuple[str, ...],
+    same_event: str | None,
     *,
     no_names: bool,
 ) -> None:
@@ -106,7 +111,7 @@ def file(  # noqa: PLR0917  # what the options say
     def save(device: Device) -> tuple[Report, list[ReaderRow], list[tuple[str, str]]]:
         form = make_form(device, kind, values)
         sure = no_names or _asked(device.check_text(form))
-        report = device.file(form, answers, hold=hold, confirm_text=sure, quotes=quotes)
+        report = device.file(form, answers, hold=hold, confirm_text=sure, quotes=quotes, same_event=same_event)
         due = [(one.code, one.name) for one in device.duties() if one.report_id == report.id]
         return report, device.readers(report, answers), due
 

@@ -76,6 +76,8 @@ def show(report_id: str, present: tuple[str, ...], *, as_json: bool) -> None:
     for name, value in document["coded"].items():
         if value not in (None, []):
             click.echo(f"{name:<14} {_text(value)}")
+    for other in document["linked"]:
+        click.echo(f"{'same event':<14} {other}")
 
 
 def _lines(report: Report) -> list[str]:

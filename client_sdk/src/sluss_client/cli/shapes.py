@@ -73,7 +73,7 @@ def report_whole(report: Report, pack: Pack) -> dict[str, Any]:
     """Return a report with all that may be read of it: its row, every compartment by name, and `coded` fields."""
     zone = ZoneInfo(pack.zone)
     parts = {name: _compartment(report, name, zone) for name in COMPARTMENT_NAMES.values()}
-    return report_row(report) | parts | {"coded": coded(report, zone)}
+    return report_row(report) | parts | {"coded": coded(report, zone), "linked": [one.hex() for one in report.linked]}
 
 
 def coded(report: Report, zone: ZoneInfo) -> dict[str, Any]:

@@ -96,10 +96,12 @@ def review(agency: str, since: datetime | None, partnership: str | None, *, as_j
         return
     click.echo(f"{found.agency} since {found.since}: {len(found.alarms)} alarms about bulk opening.")
     for one in found.alarms:
-        click.echo(f"{one.day} ALARM {one.action} {one.alias or one.person or '-'}: {one.count} within an hour")
-    for one in found.rows:
-        mark = "  BULK" if one.bulk else ""
-        click.echo(f"{one.day} {one.alias or one.person or '-':<24} {one.action:<16} {one.count:>7}{mark}")
+        ended = f"ended by {one.ended_by} on {one.ended_on}" if one.ended_by else "NOT ENDED by any colleague"
+        who = one.alias or one.person or "-"
+        click.echo(f"{one.day} ALARM {one.action} {who}: {one.count} within an hour; {ended}")
+    for row in found.rows:
+        mark = "  BULK" if row.bulk else ""
+        click.echo(f"{row.day} {row.alias or row.person or '-':<24} {row.action:<16} {row.count:>7}{mark}")
 
 
 async def save(given: Settings, agency: str, file: Path, now: int, *, partnership: bytes | None = None) -> int:

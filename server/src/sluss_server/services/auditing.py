@@ -19,10 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas import ledgerfile
 from sluss_schemas.ids import Kid
-from sluss_schemas.ledger import Alarm, Content, Delivery, read_content, who_of
+from sluss_schemas.ledger import Act, Alarm, Content, Delivery, raised_id, read_content, who_of
 from sluss_schemas.ledgerfile import Line
 from sluss_schemas.merkle import Node
 from sluss_schemas.problems import Invalid
+from sluss_schemas.records import CaseKind
 from sluss_schemas.replay import Directory
 from sluss_server.services.directories import Directories, View
 from sluss_server.storage import checkpoints, ledger
@@ -44,13 +45,20 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     bulk: bool
 
 
+class Raised(Row, frozen=True, kw_only=True):
+    """An alarm, and who ended the task that it opened, on which day; both empty while nobody has."""
+
+    ended_by: str
+    ended_on: str
+
+
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What a ledger says of a time: rows by day, person and action, and the alarms."""
 
     agency: str
     since: str
     rows: tuple[Row, ...]
-    alarms: tuple[Row, ...]
+    alarms: tuple[Raised, ...]
 
 
 async def ledger_of(engine: Engine, slug: str, partnership: bytes | None) -> tuple[View, Directory]:
@@ -96,7 +104,8 @@ async def exported(connection: AsyncConnection, view: View, directory: Directory
 
 async def reviewed(connection: AsyncConnection, view: View, directory: Directory, since: int) -> Review:
     """Count what a ledger says since a time."""
-    counts, alarms, bulk = Counter[tuple[str, bytes, str]](), list[Alarm](), set[tuple[str, bytes]]()
+    counts, bulk = Counter[tuple[str, bytes, str]](), set[tuple[str, bytes]]()
+    alarms, ends = dict[bytes, Alarm](), dict[bytes, Act]()
     partnership, agency = view.partnership, bytes(directory.agency)
     earlier = [one for one in await checkpoints.every(connection, partnership, agency) if one.made_at < since]
     seq = earlier[-1].size if earlier else 0
@@ -109,24 +118,42 @@ async def reviewed(connection: AsyncConnection, view: View, directory: Directory
                 person = _person(content, directory)
                 counts[_day(content.time), person, content.action] += 1
                 if isinstance(content, Alarm):
-                    alarms.append(content)
+                    alarms[raised_id(leaf.content)] = content
                     bulk.add((_day(content.since), content.person))
+                elif isinstance(content, Act) and content.action == CaseKind.DONE:
+                    ends[content.what] = content
         seq = leaves[-1].seq
     rows = (
         _row(directory, day, person, action, count, bulk=(day, person) in bulk)
         for (day, person, action), count in sorted(counts.items())
     )
     raised = (
-        _row(directory, _day(one.since), one.person, one.code, one.count, bulk=True)
-        for one in sorted(alarms, key=lambda one: (one.since, one.person))
+        _alarm(directory, one, ends.get(task))
+        for task, one in sorted(alarms.items(), key=lambda found: (found[1].since, found[1].person))
     )
     return Review(agency=directory.slug, since=_day(since), rows=tuple(rows), alarms=tuple(raised))
 
 
 def _row(directory: Directory, day: str, person: bytes, action: str, count: int, *, bulk: bool) -> Row:
-    known = next((one for id_, one in directory.persons.items() if id_ == person), None)
-    alias = "" if known is None else known.alias
+    alias = _alias(directory, person)
     return Row(day=day, person=person.hex(), alias=alias, action=action, count=count, bulk=bulk)
+
+
+def _alarm(directory: Directory, alarm: Alarm, end: Act | None) -> Raised:
+    return Raised(
+        day=_day(alarm.since),
+        person=alarm.person.hex(),
+        alias=_alias(directory, alarm.person),
+        action=alarm.code,
+        count=alarm.count,
+        bulk=True,
+        ended_by="" if end is None else _alias(directory, end.who) or end.who.hex(),
+        ended_on="" if end is None else _day(end.time),
+    )
+
+
+def _alias(directory: Directory, person: bytes) -> str:
+    return next((one.alias for id_, one in directory.persons.items() if id_ == person), "")
 
 
 def _person(content: Content, directory: Directory) -> bytes:

@@ -1,7 +1,8 @@
 """What the server does for the ledgers without being asked: checkpoints, alarms about bulk opening, denials.
 
 Whoever opens more within an hour than anybody's work asks for leaves an `alarm` in the ledger of the own agency, which
-`sluss ledger review` shows; nothing is stopped, because a search after a missing child looks the same for an hour.
+`sluss ledger review` shows to its auditor, and a task for its supervisors; nothing is stopped, because a search after a
+missing child looks the same for an hour.
 Source: docs/protocol.md section 7, docs/secrecy-rules.md B8.
 
 > INVARIANT: one alarm for a person, a kind of opening and an hour, however many server processes look.
@@ -9,10 +10,9 @@ Source: docs/protocol.md section 7, docs/secrecy-rules.md B8.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,7 @@ from sluss_schemas.codec import encode
 from sluss_schemas.ids import Kid
 from sluss_schemas.ledger import ALARM, DENY, READ, Act, Alarm, Content, Reading, read_content
 from sluss_schemas.problems import Invalid
-from sluss_server import logs
+from sluss_server.services import background, raising
 from sluss_server.services.caller import Caller
 from sluss_server.services.checkpoints import Checkpoints
 from sluss_server.services.core import Core
@@ -56,11 +56,13 @@ class _Watched:
         self.opened: Counter[_Bucket] = Counter()
         self.seen: set[tuple[_Bucket, bytes]] = set()
         self.alarmed: set[_Bucket] = set()
+        self.untold: list[Alarm] = []
 
     def take(self, content: Content) -> None:
         """Count one leaf; a version that is read again within the hour counts once."""
         if isinstance(content, Alarm):
             self.alarmed.add((content.code, content.person, content.since))
+            self.untold.append(content)
         elif isinstance(content, Reading) and content.person:
             self._count(content.action, content.person, content.time, content.digest)
         elif isinstance(content, Act) and content.action in BULK and content.who:
@@ -96,24 +98,9 @@ class Watching:
         self._watched: Final[dict[bytes, _Watched]] = {}
         self._denied: Final[dict[tuple[bytes, str], int]] = {}
 
-    @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    def working(self) -> AbstractAsyncContextManager[None]:
         """Look after the ledgers while the block lasts."""
-        task = asyncio.create_task(self._work(), name="ledgers")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _work(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.once()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
-                logs.get().warning("ledgers_not_kept", **logs.fault(error))
+        return background.working(self.once, every_s=LOOK_EVERY_S, failed="ledgers_not_kept")
 
     async def once(self) -> None:
         """Make the checkpoints that are due, and the alarms."""
@@ -140,6 +127,15 @@ class Watching:
         now = self._core.clock()
         if watched.due():
             await self._core.writer.submit(lambda connection: self._alarm(connection, view, agency, watched))
+            async with self._core.engine.read() as connection:
+                await self._read(connection, view, agency, watched)
+        if alarms := watched.untold:
+            # Apart from the alarm itself: a push takes the feeds before the ledger, and this took the ledger.
+            touched = await self._core.writer.submit(
+                lambda connection: raising.open_tasks(connection, self._core, view, agency, alarms)
+            )
+            watched.untold = []
+            self._core.wake.tell(view.partnership, touched)
         watched.forget(now)
 
     async def _read(self, connection: AsyncConnection, view: View, agency: bytes, watched: _Watched) -> None:
