@@ -156,6 +156,9 @@ async def test_24_colleagues_get_no_more_of_a_copy_than_of_what_it_quotes(square
     other = square.other_guard
     assert told(other, copy.id, "situation") == "As the guards say."
     assert [told(other, copy.id, part) for part in ("subject", "care", "enforcement")] == [None, None, None]
+    # Who does not know what a copy quotes can write another that stays with them, and none that goes further.
+    assert not other.get(copy.id).limits_known
+    assert {row.audience for row in other.readers(retold(square), quotes=[copy.id])} == set()
     # What they do not have would be lost in a version of theirs.
     with pytest.raises(Refused) as refused:
         await other.amend(copy.id, situation="Shorter.")

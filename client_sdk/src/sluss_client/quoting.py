@@ -24,7 +24,7 @@ from sluss_schemas.ids import COMPARTMENTS, AgencyId, Function, ReportId
 from sluss_schemas.policy import weakest
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
-from sluss_schemas.quoting import Quote, Quoted, together
+from sluss_schemas.quoting import NARROWEST, Quote, Quoted, together
 
 AUTHOR: Final = "author"
 """The label of a report's readers where they are its author's own devices alone."""
@@ -51,7 +51,9 @@ def _of_one(local: Local, report_id: ReportId, pack: Pack, now: int) -> Quoted:
         raise Refused("quotes", code="lease_ended")
     kind = report.kind_number
     mine = Quoted((Quote(owner, kind, kept_back(local, report)),), _end(report))
-    return together([mine, report.quoted])
+    # A colleague's report may be a copy, and says of what in a part that is not open here: then nobody gets the next.
+    unread = report.agency == local.trust.own.slug and not report.limits_known
+    return together([mine, NARROWEST if unread else report.quoted])
 
 
 def _owner(local: Local, report: Report, now: int) -> AgencyId | None:

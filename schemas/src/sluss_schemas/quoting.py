@@ -42,6 +42,8 @@ class Quoted(msgspec.Struct, frozen=True, array_like=True):
 
 NOTHING = Quoted()
 """A report that quotes none."""
+NARROWEST = Quoted((Quote(bytes(16), 0, held=True),))
+"""Limits that cannot be read: what quotes it stays with its author's devices."""
 
 
 def together(each: list[Quoted]) -> Quoted:
@@ -55,4 +57,4 @@ def read_quoted(array: object) -> Quoted:
     try:
         return msgspec.convert(array, Quoted) if array else NOTHING
     except msgspec.ValidationError:
-        return Quoted((Quote(bytes(16), 0, held=True),))
+        return NARROWEST

@@ -9,6 +9,7 @@ Source: docs/secrecy-rules.md B4 (L04, L17) and B7 19.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
@@ -23,6 +24,8 @@ from sluss_schemas import disclosure
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import ReportId
 from sluss_schemas.records import CaseKind
+
+_NOT_UPHELD: Final = "Recalled after a review."
 
 
 def ask(local: Local, released: list[Decision], now: int) -> bool:
@@ -97,7 +100,8 @@ def review(local: Local, grant_id: bytes, reason: str, now: int, *, upheld: bool
         cases.file(local, CaseKind.REVIEW, now=now, code=code, follows=grant_id, to=to, body=said)
         cases.file(local, CaseKind.DONE, now=now, code="done", follows=task.case.record, to=to, body=said)
         if not upheld:
-            recalling.recall(local, grant_id, reason, "recalled", now)
+            # What the own agency says of a colleague's decision is not for those who received by it.
+            recalling.recall(local, grant_id, _NOT_UPHELD, "recalled", now)
 
 
 def _asked(local: Local) -> Iterator[tuple[cases.Known, records.Decided, disclosure.Grant]]:
