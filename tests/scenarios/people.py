@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from sluss_client import forms
@@ -16,6 +17,9 @@ from tests.secrecy.canaries import decrypted
 
 CENTRAL: Final = "central-square"
 SUBURBAN: Final = "suburban-square"
+BOSSES: Final = ("guards_boss", "police_boss", "workers_boss", "municipal_boss")
+SUM: Final = 1 << 20
+"""The value of a fact's sum among counts."""
 KALLE: Final = forms.Person(name="Kalle", role="suspect", age_min=30, age_max=40)
 CHILD: Final = forms.Person(name="Lo", role="child", age_min=13, age_max=14)
 
@@ -121,3 +125,21 @@ def sights(square: People, report_id: ReportId) -> dict[str, str]:
 def holders(square: People, report_id: ReportId) -> set[str]:
     """Return on whose device anything at all names a report, also where it is not shown."""
     return {name for name, device in square.everybody.items() if bytes(report_id) in decrypted(device.local.store)}
+
+
+async def counted(boss: Device, kind: str, dim: str = "", value: int = 0, scene: str = "") -> int:
+    """Return what a supervisor's own agency counts, exactly, of a kind in these days; what others count is hidden.
+
+    Of all scenes together, or of one.
+    """
+    now = datetime.fromtimestamp(boss.now(), UTC)
+    weeks = ((now + timedelta(days=days)).isocalendar() for days in (-2, 1))
+    first, last = (f"{week.year}-W{week.week:02}" for week in weeks)
+    found = await boss.counts(first, last, kinds=[kind])
+    assert [one for one in found.others if one.figure is not None] == []
+    return sum(one.number for one in found.own if (one.dim, one.value) == (dim, value) and scene in {"", one.scene})
+
+
+async def counts(square: People, kind: str, dim: str = "", value: int = 0) -> dict[str, int]:
+    """Return the same for the supervisors of everybody on the square."""
+    return {name: await counted(square.everybody[name], kind, dim, value) for name in BOSSES}

@@ -14,13 +14,15 @@ from sluss_client import forms
 from sluss_client.cases.consents import Given
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Refused
-from sluss_schemas.ids import COMPARTMENTS, SECTORS, Sector, bit
+from sluss_schemas.codec import decode
+from sluss_schemas.ids import COMPARTMENTS, SECTORS, ReportId, Sector, bit
 from sluss_schemas.policy import decide, pack
 from sluss_schemas.policy.answers import Decision, Receiver
 from sluss_schemas.policy.cells import PackRefused
+from sluss_schemas.sync import Item
 
 from tests.agreements import heads
-from tests.scenarios.people import CENTRAL, CHILD, People, find, have, sight
+from tests.scenarios.people import CENTRAL, CHILD, People, counted, find, have, sight
 from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -211,11 +213,17 @@ async def test_16_an_author_retracts(square: People) -> None:
 
 
 async def test_17_two_owners_write_down_one_event(square: People) -> None:
+    before = [await counted(boss, "order_incident") for boss in (square.guards_boss, square.police_boss)]
     theirs = square.guard.file(square.incident(situation="He hit a man."), duties={"L14": "no"})
-    ours = square.police.file(square.incident(situation="We took in a man who hit another.", care=None))
     child = square.guard.file(
         forms.ReportOfConcern(scene=CENTRAL, observed_at=square.town.clock.now(), subject=[CHILD]),
         duties={"L11": "send"},
+        same_event=theirs.id,
+    )
+    await square.guard.sync()
+    await square.police.sync()
+    ours = square.police.file(
+        square.incident(situation="We took in a man who hit another.", care=None), same_event=theirs.id
     )
     await square.sync()
     # Two records of two owners, and nothing of either in the other: to have one gives no part of the other.
@@ -227,10 +235,42 @@ async def test_17_two_owners_write_down_one_event(square: People) -> None:
     await square.guard.amend(theirs.id, situation="He hit two men.")
     await square.sync()
     assert (square.police.get(ours.id).version, square.police.get(theirs.id).version) == (1, 2)
+    # The link is seen by whoever reads the situations of both; health has no more than briefs of them.
+    for device in (square.guard, square.police, square.official, square.other_guard, square.worker):
+        concern = {child.id} if device is square.guard else set()
+        assert set(device.get(theirs.id).linked) == {ours.id} | concern
+        assert set(device.get(ours.id).linked) == {theirs.id} | concern
+    assert square.nurse.get(ours.id).linked == square.nurse.get(theirs.id).linked == ()
+    with pytest.raises(Refused) as closed:
+        square.nurse.file(square.contact(), same_event=ours.id)
+    assert (closed.value.code, closed.value.field) == ("closed", "same_event")
+    # Each owner counts its own record, and the second one asks not to be counted with the others.
+    assert [await counted(boss, "order_incident") for boss in (square.guards_boss, square.police_boss)] == [
+        one + 1 for one in before
+    ]
+    assert (_counts(square.guard, theirs.id), _counts(square.police, ours.id)) == (None, False)
+    # That it was another event after all takes the link away, and has the record counted.
+    await square.police.amend(ours.id, same_event=None)
+    await square.sync()
+    assert _counts(square.police, ours.id) is True
+    assert square.official.get(ours.id).linked == square.official.get(theirs.id).linked == ()
+    assert [await counted(boss, "order_incident") for boss in (square.guards_boss, square.police_boss)] == [
+        one + 1 for one in before
+    ]
+    await square.police.amend(ours.id, same_event=theirs.id, situation="We took him in.")
+    assert square.police.get(ours.id).linked == (theirs.id,)
+    await square.sync()
     # That the third belongs to them only those can tell who have it.
     assert have(square, child.id) == {"guard", "reception"}
     for name in ("police", "other_guard", "official"):
         assert bytes(child.id) not in decrypted(square.everybody[name].local.store)
+
+
+def _counts(device: Device, report_id: ReportId) -> bool | None:
+    """Return what the server was told of whether the event counts by a report."""
+    row = device.local.outbox.head(report_id)
+    assert row is not None
+    return decode(Item, device.local.outbox.item(row), "item").counts
 
 
 async def test_19_an_emergency_opens_the_person_for_hours_and_is_reviewed(square: People) -> None:

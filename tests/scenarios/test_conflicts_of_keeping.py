@@ -1,4 +1,4 @@
-"""Conflicts of docs/secrecy-rules.md B7 about how long a report is kept: number 30.
+"""Conflicts of docs/secrecy-rules.md B7 about how long a report is kept: number 30, and the warnings of B8.
 
 A town of two agencies with a clock of its own, because the story takes more than a year.
 """
@@ -28,6 +28,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 START: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
 TRIES: Final = 40
+CARRIES: Final = "He carries a knife in his sleeve."
 
 
 @dataclass
@@ -114,6 +115,44 @@ async def opens(boss: Device, kept: ReportId) -> None:
     opened = found(boss, kept)
     assert opened is not None
     assert opened.situation == "A shop assistant was threatened."
+
+
+async def test_a_warning_about_a_person_is_shown_for_three_days_also_where_no_server_says_so(guards: Guards) -> None:
+    town, boss, officer = guards.town, guards.boss, guards.officer
+    warning = guards.guard.file(
+        forms.SafetyAlert(scene=CENTRAL, observed_at=town.clock.now(), situation=CARRIES, subject=[KALLE]),
+        duties={"L14": "send"},
+    ).id
+    await guards.sync()
+    readers = [guards.guard, guards.colleague, officer]
+    assert all(found(device, warning) is not None for device in readers)
+
+    # Nobody is reached from here on; what they have would be theirs for longer by its lease.
+    town.clock.advance(hours=30)
+    await officer.sync()
+    town.clock.advance(hours=41)
+    assert all(found(device, warning) is not None for device in readers)
+    town.clock.advance(hours=1)
+    for device in readers:
+        assert found(device, warning) is None
+        assert warning not in {one.id for one in device.reports()}
+
+    # Nor do they have it, once they are: only the own supervisors do, each time for a reason.
+    await until(officer, lambda: bytes(warning) not in decrypted(officer.local.store))
+    await guards.sync()
+    assert guards.keepers(warning) <= {town.founders["security"], boss}
+    assert not any(CARRIES.encode() in decrypted(device.local.store) for device in guards.everybody)
+    with pytest.raises(NotFound):
+        boss.get(warning)
+    await boss.inspect(warning, reason="The man has complained.")
+    await boss.sync()
+    opened = boss.get(warning)
+    assert (opened.situation, opened.subject) == (CARRIES, [KALLE])
+
+    town.clock.advance(days=90, hours=2)
+    await until(boss, lambda: found(boss, warning) is None)
+    await guards.sync()
+    assert not any(one.report_id == warning for one in boss.held())
 
 
 async def test_30_a_legal_hold_wins_over_culling_and_narrows_access_to_itself(guards: Guards) -> None:

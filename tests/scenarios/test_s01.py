@@ -15,7 +15,7 @@ from sluss_client.errors import Invalid, Refused
 from sluss_client.testing import Clock, Town
 from sluss_schemas.brief import Brief
 
-from tests.scenarios.people import CENTRAL, find, held, sight
+from tests.scenarios.people import CENTRAL, counted, find, held, sight
 from tests.secrecy.canaries import decrypted
 from tests.secrecy.raw import asking
 
@@ -71,6 +71,8 @@ async def test_what_was_found_out_of_coverage_is_told_when_the_phone_syncs_as_ob
     town: Town, people: dict[str, Device]
 ) -> None:
     seen_at = town.clock.now()
+    bosses = {name: device for name, device in people.items() if name.endswith("supervisors")}
+    before = {name: await counted(boss, "seizure_or_find") for name, boss in bosses.items()}
     filed = people["security"].file(stash(seen_at), duties={"L14": "send"})
     assert [row.state for row in people["security"].waiting()] == ["filed"]
     town.clock.advance(minutes=85)
@@ -98,6 +100,9 @@ async def test_what_was_found_out_of_coverage_is_told_when_the_phone_syncs_as_ob
 
     # The supervisors of the guards have a row to open for a reason; those of others, a count of the week.
     assert {name for name, device in people.items() if held(device, filed.id)} == {"security supervisors"}
+    # Their own count has one more at once; the others' is published by the week, and nothing of it before.
+    after = {name: await counted(boss, "seizure_or_find") for name, boss in bosses.items()}
+    assert after == {**before, "security supervisors": before["security supervisors"] + 1}
 
 
 async def test_the_note_on_the_market_has_substance_scene_and_find_and_neither_point_nor_amount(

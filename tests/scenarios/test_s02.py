@@ -9,7 +9,7 @@ from sluss_client.errors import Invalid, Refused
 from sluss_client.report import Report
 from sluss_schemas.brief import Brief
 
-from tests.scenarios.people import SUBURBAN, People, find, have, held, holders, sights
+from tests.scenarios.people import SUBURBAN, People, counts, find, have, held, holders, sights
 from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -41,6 +41,7 @@ def seize(square: People) -> Report:
 
 
 async def test_everybody_has_the_note_without_typing_and_the_police_alone_the_seizure(square: People) -> None:
+    before = await counts(square, "seizure_or_find")
     filed = seize(square)
     made = square.suburban_police.made_note(filed.id)
     assert made is not None
@@ -76,7 +77,8 @@ async def test_everybody_has_the_note_without_typing_and_the_police_alone_the_se
         }
         assert isinstance(note.place, Brief)
         assert note.place.values == {"scene": SUBURBAN}
-    # Supervisors of the police have rows to open for a reason, those of others have counts.
+    # Supervisors of the police have rows to open for a reason and an exact count; others get counts, some days later.
+    assert await counts(square, "seizure_or_find") == {**before, "police_boss": before["police_boss"] + 1}
     rows = {name for name, device in square.everybody.items() if held(device, filed.id) or held(device, made)}
     assert rows == {"police_boss"}
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sluss_client import forms
+from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Refused
+from sluss_schemas.codec import decode
+from sluss_schemas.ids import ReportId
+from sluss_schemas.manifest import read_manifest
+from sluss_schemas.sync import Item
 
 from tests.scenarios.people import CENTRAL, CHILD, People, have, holders, sights
 
@@ -39,16 +44,57 @@ async def test_the_link_between_the_two_is_visible_to_nobody_else(square: People
     """The trap: neither the municipality nor other guards learn that a concern was filed."""
     guard = square.guard
     incident = guard.file(square.incident(subject=[CHILD]), duties={"L14": "send"})
+    alone = guard.file(square.incident(subject=[CHILD]), duties={"L14": "send"})
     concern = guard.file(
         forms.ReportOfConcern(scene=CENTRAL, observed_at=square.town.clock.now(), subject=[CHILD]),
         duties={"L11": "send"},
+        same_event=incident.id,
     )
+    assert (concern.linked, incident.linked, alone.linked) == ((incident.id,), (concern.id,), ())
     await square.sync()
     assert holders(square, concern.id) == {"guard", "reception", "guards_boss"}
+    # Nor has reception, which reads the concern and no incidents; a supervisor sees the link who opened both rows.
+    assert square.reception.get(concern.id).linked == ()
+    for filed in (incident, concern):
+        await square.guards_boss.inspect(filed.id, reason="A parent has asked.")
+    for _ in range(2):
+        await square.guards_boss.sync()
+    for device in (guard, square.guards_boss):
+        assert device.get(incident.id).linked == (concern.id,)
+        assert device.get(concern.id).linked == (incident.id,)
+    [listed] = [one for one in guard.reports(kind="report_of_concern") if one.id == concern.id]
+    assert listed.linked == (incident.id,)
+    # On a screen that others see too there is no link that they do not have.
+    assert guard.get(incident.id, present=["police/field"]).linked == ()
+
     for device in (square.other_guard, square.official, square.police):
         with pytest.raises(NotFound):
             device.get(concern.id)
+        with pytest.raises(NotFound):
+            device.file(square.incident(), same_event=concern.id)
         assert device.get(incident.id).id == incident.id
+        assert device.get(incident.id).linked == ()
+        # One that is linked and one that is not differ in nothing but what is drawn for every report.
+        assert _shape(device, incident.id) == _shape(device, alone.id)
+        assert device.get(incident.id).event != device.get(alone.id).event
+    # And the server was told of neither, because the concern counts besides the incident.
+    for filed in (incident, alone, concern):
+        row = guard.local.outbox.head(filed.id)
+        assert row is not None
+        assert decode(Item, guard.local.outbox.item(row), "item").counts is None
+
+
+def _shape(device: Device, report_id: ReportId) -> object:
+    """Return all that a device holds of a report, without the values that are drawn at random or name it."""
+    received = device.local.received(report_id)
+    assert received is not None
+    [version] = received.versions
+    manifest = read_manifest(version.manifest)
+    drawn = {"report_id", "author_ref", "recipients", "slots", "facts"}
+    told = [getattr(manifest, name) for name in manifest.__struct_fields__ if name not in drawn]
+    holds = sorted((one.function, one.gateway, one.slots, one.held) for one in version.holds)
+    sizes = [len(manifest.recipients), *((number, len(data)) for number, data in version.sections)]
+    return told, sizes, holds, device.get(report_id).full_arrays()
 
 
 async def test_the_reporter_hears_opened_or_not_and_nothing_else(square: People) -> None:

@@ -11,7 +11,7 @@ from sluss_client.errors import NotFound, Refused
 from sluss_client.testing import Town
 from sluss_client.testing.clock import Clock
 
-from tests.scenarios.people import CENTRAL
+from tests.scenarios.people import CENTRAL, sight
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -40,11 +40,17 @@ async def test_the_form_recommends_and_the_guard_chooses_by_the_law_of_the_day()
         told = guard.file(seen, duties={"L14": "send", "L19": "send"})
         # No duty is open, so nothing is overdue and no supervisor is alarmed.
         assert guard.duties() == []
-        boss, nurse = town.founders["security"], town.founders["health"]
-        for device in (guard, police, reception, boss, nurse):
+        boss, nurse, official = (town.founders[one] for one in ("security", "health", "municipality"))
+        for device in (guard, police, reception, boss, nurse, official):
             await device.sync()
         assert [one for one in boss.tasks() if one.code in {"L11", "L19"}] == []
 
+        assert boss.local.alarms() == []
+
+        # To police and municipality it is what it is in January, told or not: the incident, and of a concern nothing.
+        for report in (silent, told):
+            assert sight(police, report.id) == "situation place subject enforcement safety author~"
+            assert sight(official, report.id) == "situation place enforcement~ safety~ author~"
         assert police.get(silent.id).subject == police.get(told.id).subject == [CHILD]
         assert reception.get(told.id).subject == [CHILD]
         with pytest.raises(NotFound):

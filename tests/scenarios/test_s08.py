@@ -14,7 +14,7 @@ from sluss_client.errors import NotFound, Refused
 from sluss_client.report import Report
 from sluss_schemas.brief import Brief
 
-from tests.scenarios.people import CENTRAL, SUBURBAN, People, held, sights
+from tests.scenarios.people import CENTRAL, SUBURBAN, People, counts, held, sights
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -45,7 +45,9 @@ def wanted(square: People, **changes: object) -> Wanted:
 
 
 async def test_who_can_mend_it_has_the_defect_at_once_and_of_the_picture_a_reduced_form_alone(square: People) -> None:
-    filed = defect(square)
+    reported = square.official.pack.codes["defect_status"]["reported"].n
+    before = await counts(square, "place_defect", "status", reported)
+    filed = defect(square, status="reported")
     await square.sync()
 
     reader = "situation place safety author~ attachments~"
@@ -69,6 +71,9 @@ async def test_who_can_mend_it_has_the_defect_at_once_and_of_the_picture_a_reduc
         _ = nurse.attachments
     # The own supervisors have a row to open; nobody collects persons here, whoever is in the picture.
     assert {name for name, device in square.everybody.items() if held(device, filed.id)} == {"municipal_boss"}
+    # How many defects wait is the own supervisors' indicator, exactly; to those of others it is a published figure.
+    after = await counts(square, "place_defect", "status", reported)
+    assert after == {**before, "municipal_boss": before["municipal_boss"] + 1}
     assert {square.official.pack.cells[9, "MUN", "SUB", column].code for column in ("POL", "SOC", "SEC")} == {"N"}
     for name in ("official", "suburban_police"):
         with pytest.raises(Refused):

@@ -9,7 +9,7 @@ import pytest
 from sluss_client import forms
 from sluss_schemas.brief import Brief
 
-from tests.scenarios.people import CENTRAL, People, have, held, sights
+from tests.scenarios.people import CENTRAL, SUM, People, counted, counts, have, held, sights
 from tests.secrecy.canaries import decrypted
 from tests.secrecy.raw import asking
 
@@ -19,6 +19,8 @@ POINT = forms.Place(name="beside the public toilet", lat=59_332_581, lon=18_064_
 
 
 async def test_cleaners_and_health_get_the_point_and_those_who_enforce_the_situation_alone(square: People) -> None:
+    before = await counts(square, "litter_needles", "needles", SUM)
+    central = await counted(square.municipal_boss, "litter_needles", "needles", SUM, scene=CENTRAL)
     filed = square.official.file(
         forms.LitterNeedles(
             scene=CENTRAL, observed_at=square.town.clock.now(), needles=40, found_in="toilet", place=POINT
@@ -40,6 +42,10 @@ async def test_cleaners_and_health_get_the_point_and_those_who_enforce_the_situa
     for reader in (square.worker, square.nurse, square.official):
         assert reader.get(filed.id).place == POINT
     assert isinstance(square.nurse.get(filed.id).situation, Brief)
+    # The scene's count has forty more for the municipality; what is published of it to the others comes by the week.
+    after = await counts(square, "litter_needles", "needles", SUM)
+    assert after == {**before, "municipal_boss": before["municipal_boss"] + 40}
+    assert await counted(square.municipal_boss, "litter_needles", "needles", SUM, scene=CENTRAL) == central + 40
     # Supervisors of other agencies have no row, and the own ones a row to open.
     assert not have(square, filed.id) & {"police_boss", "guards_boss", "workers_boss", "other_boss"}
     assert held(square.guards_boss, filed.id) == []

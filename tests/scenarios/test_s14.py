@@ -25,6 +25,14 @@ MIDNIGHT: Final = datetime(2026, 12, 31, 23, tzinfo=UTC)
 """31 December at 24:00 in Stockholm."""
 NOVEMBER: Final = datetime(2026, 11, 20, 12, tzinfo=UTC)
 OWNER: Final = "S-1, head of the field group"
+CONTACTS: Final = """
+[[open]]
+kind = "outreach_contact"
+owner = "social_services"
+to = ["police"]
+parts = ["place"]
+as = "G"
+"""
 OTHERS: Final = ("security", "municipality", "health")
 
 
@@ -44,6 +52,10 @@ async def sync(*devices: Device) -> None:
 def reminder(device: Device) -> tuple[bool, str]:
     (found,) = [one for one in examine(device) if one.name == "agreements"]
     return found.ok, found.say
+
+
+def contact(town: Town) -> forms.OutreachContact:
+    return forms.OutreachContact(scene=CENTRAL, observed_at=town.clock.now(), situation="A talk.", place="a bench")
 
 
 def incident(town: Town) -> forms.OrderIncident:
@@ -124,8 +136,24 @@ async def test_it_warns_in_time_falls_back_at_that_second_and_leaves_duties_alon
     assert sight(reception, early[1].id) == sight(reception, duties[1].id)
     assert sight(worker, early[0].id) == sight(worker, duties[0].id) != ""
     # Social services' own is untouched, and nothing of any of it is there for readers without keys.
-    own = worker.file(forms.OutreachContact(scene=CENTRAL, observed_at=town.clock.now(), situation="A talk."))
+    own = worker.file(contact(town))
     await sync(worker, late)
     assert "situation" in late.get(own.id).readable
     async with httpx2.AsyncClient(base_url=town.url) as anybody:
         assert (await anybody.get("/notes")).json() == {"notes": []}
+
+
+async def test_where_outreach_meets_people_is_the_default_row_with_and_without_agreements(town: Town) -> None:
+    """What the scenario has opened by agreement the statute decides: a count by week and scene, a week late."""
+    head, team = town.founders["police"], town.founders["social_services"]
+    now = town.clock.now()
+    row = head.agreements.draft(draft(now - timedelta(seconds=1), now + timedelta(days=30), CONTACTS))
+    (closed,) = row.refused
+    assert (row.state, closed.rule_id, closed.code) == ("refused_below_floor", "K05.SOC.PLC.POL", "G")
+    assert (closed.why, closed.law) == ("statute", ("OSL 26:1",))
+    talk = team.file(contact(town))
+    await sync(*town.founders.values())
+    for slug, device in town.founders.items():
+        assert (find(device, talk.id) is None) is (slug != "social_services"), slug
+        cell = device.pack.cells.get((5, "SOC", "PLC", device.local.trust.own.sector))
+        assert cell is None or cell.code == ("O" if slug == "social_services" else "G" if slug != "security" else "D")

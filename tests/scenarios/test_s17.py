@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+import msgspec
 import pytest
 
 from sluss_client import forms
@@ -10,7 +13,7 @@ from sluss_client.errors import Refused
 from sluss_client.report import Author
 from sluss_schemas.ids import ReportId
 
-from tests.scenarios.people import CENTRAL, KALLE, People, find, held, sights
+from tests.scenarios.people import CENTRAL, KALLE, People, counts, find, held, sights
 from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -29,8 +32,11 @@ def _threat(square: People) -> forms.StaffThreat:
 
 
 async def test_everybody_is_warned_and_the_guard_is_an_alias(square: People) -> None:
+    before = await counts(square, "staff_threat")
     filed = square.guard.file(_threat(square), duties={"L14": "send"})
     await square.sync()
+    # The threat counter of the guards' supervisors; those of others are shown it by the week and from a number on.
+    assert await counts(square, "staff_threat") == {**before, "guards_boss": before["guards_boss"] + 1}
 
     seen = sights(square, filed.id)
     assert seen["police"] == "situation place subject enforcement safety author~"
@@ -66,6 +72,51 @@ async def test_no_other_agency_has_anything_by_which_the_guard_could_be_named(sq
         # The directory knows a person by number; no report of the guard's says which.
         assert report.author_extra() is None
         assert report.form_of("author") == "brief"
+
+
+async def test_an_extract_for_the_man_has_nothing_of_the_guard_in_it(square: People) -> None:
+    """The trap: he asks what is noted about him, and is told neither who wrote it nor when they were at work."""
+    at = square.town.clock.now().replace(minute=17, second=43, microsecond=0)
+    man = forms.Person(name="Kasimir Strandvall", role="suspect", age_min=30, age_max=40)
+    filed = square.guard.file(
+        msgspec.structs.replace(_threat(square), subject=[man], observed_at=at - timedelta(hours=1)),
+        duties={"L14": "send"},
+    )
+    await square.guard.sync()
+    boss, guard = square.guards_boss, square.guard
+    await boss.sync()
+    await boss.inspect(filed.id, reason="He asks for an extract.")
+    await boss.sync()
+    # Whoever makes the extract could read all of it, the author with the exact time too.
+    author = boss.get(filed.id).author
+    assert author is not None
+    assert author.person == guard.person_id
+    (one,) = boss.extract("Kasimir Strandvall").reports
+    assert one.report_id == filed.id
+    assert one.person == man
+    left_out = {part.part for part in one.left_out}
+    assert "AUT" in left_out
+    assert "author" not in one.parts
+    told = msgspec.json.encode([one.kind, one.scene, one.time, one.person, one.parts, one.left_out])
+    chain = guard.local.trust.own
+    for word in (
+        guard.alias,
+        guard.person_id.hex(),
+        bytes(guard.local.keys.kid).hex(),
+        chain.persons[guard.person_id].alias,
+    ):
+        assert word.encode() not in told, word
+    # The day and no more of the time, so that no list of shifts says who was there.
+    assert (one.time.hour, one.time.minute, one.time.second) == (0, 0, 0)
+    assert one.time.date() == boss.get(filed.id).observed_at.date()
+    assert "observed_at" not in one.parts["situation"]
+    assert b":17:" not in told
+    for stranger in (guard, square.police):
+        with pytest.raises(Refused):
+            stranger.extract("Kasimir Strandvall")
+    assert square.police_boss.extract("Kasimir Strandvall").reports == ()
+    # There is nothing of a hand in it: a form has no field for a picture or a signature drawn by anybody.
+    assert not {field for field in forms.StaffThreat.__struct_fields__ if "image" in field or "signature" in field}
 
 
 async def test_a_supervisor_of_the_guards_says_who_the_guard_is_for_the_report_of_the_crime(square: People) -> None:

@@ -94,6 +94,11 @@ async def test_the_old_name_goes_at_once_and_whoever_has_not_confirmed_is_listed
     for device in (square.police, square.police_boss):
         assert recall(device, made.id).missing == ()
         assert len(recall(device, made.id).confirmed) == len(TEAM) + 1
+    # The supervisors of those who had been told see what their own have confirmed, and not on which decision it rests.
+    await twice(square.workers_boss, square.other_boss)
+    for device in (square.workers_boss, square.other_boss):
+        (seen,) = [one for one in device.recalls() if one.record == recall(square.police, made.id).record]
+        assert (seen.missing, len(seen.confirmed), seen.grant_id) == ((), len(TEAM) + 1, b"")
 
 
 async def test_the_police_keep_both_and_the_right_name_is_told_by_a_decision_of_its_own(square: People) -> None:

@@ -17,7 +17,7 @@ from sluss_schemas.codec import decode
 from sluss_schemas.ids import ReportId
 from sluss_schemas.records import CaseKind
 
-from tests.scenarios.people import CENTRAL, People, find, have, held, holders, sights
+from tests.scenarios.people import CENTRAL, People, counts, find, have, held, holders, sights
 from tests.secrecy.canaries import databases, decrypted
 from tests.secrecy.raw import asking, entries
 
@@ -77,7 +77,10 @@ async def moved(square: People) -> tuple[Report, Report, Report]:
 
 
 async def test_the_guards_row_is_closed_and_others_have_it_no_more(square: People, matron: Device) -> None:
+    before = await counts(square, "litter_needles")
     filed, beside, cleaned = await moved(square)
+    # The guards' supervisors count the one beside it alone, from the same moment on.
+    assert await counts(square, "litter_needles") == {**before, "guards_boss": before["guards_boss"] + 1}
     assert have(square, filed.id) == {"guard", "other_guard"}
     for guard in (square.guard, square.other_guard):
         report = guard.get(filed.id)

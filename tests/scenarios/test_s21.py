@@ -12,7 +12,7 @@ from sluss_client import forms
 from sluss_client.cases import book
 from sluss_client.cases.releasing import Wanted
 from sluss_client.device import Device
-from sluss_client.errors import NotFound, Refused
+from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import encode
 from sluss_schemas.records import CaseKind, NoteTerms
@@ -165,6 +165,62 @@ async def test_nothing_with_persons_goes_to_it_and_the_server_says_so_to_any_pro
     assert refused.value.code == "supervisor_only"
     cells = guards.pack.cells
     assert {cells[1, "SEC", part, "EXT"].code for part in ("SUB", "CAR", "ENF", "AUT")} <= {"D", "X"}
+
+
+async def test_what_a_note_may_say_is_short_names_nobody_and_ends(square: People) -> None:
+    guards = square.guards_boss
+    incident = square.guard.file(square.incident(place=DOOR), duties={"L14": "no"})
+    lamp = square.guard.file(
+        forms.PlaceDefect(
+            scene=CENTRAL, observed_at=square.town.clock.now(), defects=["lighting_out"], status="ordered", place=DOOR
+        )
+    )
+    await square.guard.sync()
+    await guards.sync()
+    await guards.inspect(incident.id, reason="The company asks.")
+    await guards.sync()
+    full = {"compartments": ("situation", "place")}
+    for wanted, code, field in (
+        # Of the report's own persons whoever writes the note knows the names; of others a full name or a number gives
+        # somebody away.
+        (about(square, "It was Kalle again.", **full), "names_person", "text"),
+        (about(square, "Ask Anders Johansson.", **full), "names_person", "text"),
+        (about(square, "It was 850709-9805.", **full), "names_person", "text"),
+        (about(square, " ", **full), "missing_field", "text"),
+        (about(square, "x" * 4001, **full), "too_long", "text"),
+        (about(square, "The lamp.", until=guards.now()), "out_of_range", "until"),
+        (about(square, "The lamp.", compartments=("pictures",)), "unknown_code", "compartments"),
+        (about(square, "The lamp.", compartments=()), "unknown_code", "compartments"),
+    ):
+        with pytest.raises(Invalid) as invalid:
+            guards.note(incident.id, wanted)
+        assert (invalid.value.code, invalid.value.field) == (code, field)
+    nobodys = guards.note(lamp.id, about(square, "The lamp.", partner=""))
+    (answer,) = await pushed(square, guards, [nobodys])
+    assert (answer.outcome, answer.field) == (wire.OutcomeCode.REFUSED, "note.partner")
+    book.answered(guards.local, nobodys, "refused", answer.reason or "", answer.field or "")
+
+    # Also whoever employs the guards reads their defects, with the status that was written, and for so long.
+    told = guards.note(lamp.id, about(square, "The lamp at Torget 4 is ordered.", **full))
+    await guards.sync()
+    (read,) = await at(square, told)
+    assert read.json()["text"] == "The lamp at Torget 4 is ordered."
+    assert read.json()["until"] - guards.now() <= 7 * 86_400
+    # Nothing of a find, an overdose, a threat to staff or a plan is let go to owners in any form.
+    kept_in = {(3, "SEC"), (4, "SEC"), (12, "SEC"), (13, "POL")}
+    parts = {"SIT", "SUB", "ENF", "AUT"}
+    cells = [
+        cell
+        for (kind, owner, part, column), cell in guards.pack.cells.items()
+        if (kind, owner) in kept_in and part in parts and column == "EXT"
+    ]
+    assert len(cells) == len(kept_in) * len(parts)
+    assert not {cell.automatic for cell in cells} & {"A", "R"}
+    # Whose house it is no server can judge: a note's address is as long as a key, and names neither house nor owner.
+    assert len(told) == 16
+    assert COMPANY not in read.text
+    (near,) = await at(square, told[:-1] + bytes([told[-1] ^ 1]))
+    assert near.status_code == 404
 
 
 async def test_a_note_about_another_owners_house_is_none_of_this_owners(square: People) -> None:

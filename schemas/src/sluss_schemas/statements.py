@@ -1,11 +1,12 @@
-"""Statements of an agency: what a scene is, what is aimed at, and how many hours staff were there.
+"""Statements of an agency: what a scene is, what is aimed at, how many hours staff were there, what is in stock.
 
-For: the registry, which supervisors of every agency see with its signatures, and the objectives of the overview.
+For: the registry, which supervisors of every agency see with its signatures, and the objectives of the overview; a
+stock is shown to the own agency alone, because two counts of it tell how much was used between them.
 A statement is a case record without addressees; its `terms` hold one of the structures here.
 Refuses: codes that the pack does not have, days in the wrong order, a measure that nobody counts.
 Source: docs/protocol.md section 4.
 
-> INVARIANT: statements are about places, aims and hours; no structure here has room for a person.
+> INVARIANT: statements are about places, aims, hours and counts of things; no structure here has room for a person.
 > INVARIANT: of what one agency says of one subject the latest holds, in whatever order statements came.
 """
 
@@ -18,8 +19,7 @@ import msgspec
 from msgspec import Meta
 
 from sluss_schemas.codec import Document, decode
-from sluss_schemas.forms.base import field_named
-from sluss_schemas.forms.facts import SCENE, fact_names
+from sluss_schemas.forms.facts import SCENE, fact_field, fact_names
 from sluss_schemas.forms.registry import form_type
 from sluss_schemas.manifest import U16, Id16, UnixTime
 from sluss_schemas.policy.model import Pack
@@ -37,10 +37,13 @@ MUMIN_KIND: Final = 8
 DEFECT_KIND: Final = 9
 MEETING_KIND: Final = 14
 
-Subject = Literal["scene", "objective", "staffing"]
+Subject = Literal["scene", "objective", "staffing", "stock"]
 """What a statement is about; the `code` of its record."""
 What = Literal["count", "sum", "mumin_ratio", "attendance", "days_to_fix"]
 """How an objective is measured."""
+
+Item = Literal["naloxone"]
+"""What a stock is counted of, in doses."""
 
 SceneNumber = Annotated[int, Meta(ge=1, le=65_535)]
 CodeNumber = Annotated[int, Meta(ge=1, le=65_535)]
@@ -153,7 +156,24 @@ class StaffingTerms(Document, frozen=True, array_like=True, forbid_unknown_field
     hours: Annotated[int, Meta(ge=0, le=20_000)]
 
 
-Terms = SceneTerms | ObjectiveTerms | StaffingTerms
+class StockTerms(Document, frozen=True, array_like=True, forbid_unknown_fields=True, tag="stock"):
+    """How much of something an agency had when somebody counted.
+
+    Attributes:
+        item: what was counted.
+        doses: how many doses there were.
+        counted: the day at whose end they were counted.
+        expires: the last day of the doses that expire first; None where nobody looked.
+
+    """
+
+    item: Item
+    doses: Annotated[int, Meta(ge=0, le=100_000)]
+    counted: Day
+    expires: Day | None
+
+
+Terms = SceneTerms | ObjectiveTerms | StaffingTerms | StockTerms
 
 
 class Stated(msgspec.Struct, frozen=True, array_like=True):
@@ -178,6 +198,19 @@ class RegistryAnswer(msgspec.Struct, frozen=True, array_like=True):
     after: bytes
 
 
+class StockAsk(msgspec.Struct, frozen=True, array_like=True):
+    """Ask how much of something the own agency's reports say was used after a day."""
+
+    item: Item
+    after: Day
+
+
+class StockAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """How many doses were used after that day; who got them is not asked for."""
+
+    used: Annotated[int, Meta(ge=0)]
+
+
 def read(data: bytes) -> Terms:
     """Return the terms of a statement.
 
@@ -198,6 +231,8 @@ def subject_of(terms: Terms) -> tuple[Subject, bytes]:
         return "scene", _two(terms.scene)
     if isinstance(terms, ObjectiveTerms):
         return "objective", terms.objective
+    if isinstance(terms, StockTerms):
+        return "stock", terms.item.encode()
     return "staffing", _two(terms.week) + _two(terms.scene)
 
 
@@ -220,6 +255,10 @@ def check(terms: Terms, pack: Pack, known: Callable[[int], bool]) -> None:
         Invalid: `unknown_scene`, `unknown_code`, `out_of_range`, `missing_field` or `malformed`, each with its field.
 
     """
+    if isinstance(terms, StockTerms):
+        if terms.expires is not None and terms.expires < terms.counted:
+            raise Invalid("out_of_range", "expires", "Count only what has not expired.")
+        return
     if terms.scene is not None and not known(terms.scene):
         raise Invalid("unknown_scene", "scene")
     if isinstance(terms, SceneTerms):
@@ -287,7 +326,7 @@ def _check_counted(measure: Measure, pack: Pack) -> None:
         if measure.value is not None:
             raise Invalid("malformed", "measure.value")
         return
-    field = field_named(form_type(kind.number), measure.dim)
+    field = fact_field(form_type(kind.number), measure.dim)
     if field is None or measure.dim not in fact_names(kind.number, pack):
         raise Invalid("unknown_code", "measure.dim")
     if measure.what == "sum":
