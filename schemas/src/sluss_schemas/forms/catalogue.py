@@ -150,8 +150,11 @@ Of the fields below they then see the ids of case staff, which name nobody.
 * An activity belongs to the category that is given with it.
 * Only police and guards may call a person a suspect, and never a child below the age of criminal responsibility.
   Where an age is a range, its lower end counts.
-* A whole personal number tells the age for duties and grounds, whatever band or bounds stand beside it; for a suspect the youngest of both counts.
+* A whole personal number tells the age for duties and grounds, whatever band or bounds stand beside it.
+  For a suspect the youngest of both counts.
+* Age groups are no field: where the pack names `age_groups` as a fact, the device derives them from the persons.
 * A market note of health names its scene to nobody else.
+* Which event a report is of is no field: the device marks it in the situation, and two reports of one event have one mark.
 * There is no field for ethnicity, nationality, residence status or religion.
 
 """
