@@ -87,8 +87,12 @@ class Seat:
         await page.goto(f"{self.url}{path}{'&' if '?' in path else '?'}lang={lang}&theme={theme}")
         return page
 
-    async def check(self, page: Page, *, status: int = 200) -> None:
-        """Fail unless a page is accessible, silent, and content with this server; one of 400 upwards may say so."""
+    async def check(self, page: Page, *, status: int = 200, broken: int = 0) -> None:
+        """Fail unless a page is accessible, silent, and content with this server; one of 400 upwards may say so.
+
+        No panel of it is at fault, but for so many that are said to be `broken`.
+        """
+        assert await page.locator(".broken").count() == broken
         found = await page.evaluate(
             "rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})"
             ".then(done => done.violations.map(one => `${one.id}: ${one.nodes.map(node => node.html).join(' | ')}`))",

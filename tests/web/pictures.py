@@ -2,6 +2,7 @@
 
     make pictures
 
+They are of the week that has ended, as the Monday meeting has it.
 Refuses to draw anything by hand: what is in the pictures is what the pages show.
 """
 
@@ -13,6 +14,7 @@ from typing import Final
 
 from examples import one_night_at_the_square as demo
 from sluss_client.testing import Town
+from sluss_server.aggregates.cells import day_of, week_name, week_of
 
 from tests.web.browser import Seat, chromium
 
@@ -22,6 +24,7 @@ PICTURES: Final = (
     ("scenes", "/overview/scenes", "sv", "dark"),
 )
 _PUBLISHED_AFTER_S: Final = 10
+_ZONE: Final = "Europe/Stockholm"
 _SIZE: Final = {"width": 1180, "height": 1000}
 
 
@@ -31,10 +34,11 @@ async def main() -> None:
     async with Town() as town, chromium() as browser:
         await demo.weeks(town)
         await asyncio.sleep(_PUBLISHED_AFTER_S)
+        week = week_name(week_of(day_of(int(town.clock.now().timestamp()), _ZONE)) - 1)
         seat = await Seat.take(browser, town.url, viewport=_SIZE)
         await (await seat.sign_in(town.founders["security"])).close()
         for name, path, lang, theme in PICTURES:
-            page = await seat.visit(path, lang, theme)
+            page = await seat.visit(f"{path}?week={week}", lang, theme)
             await page.wait_for_load_state("networkidle")
             await page.screenshot(path=FOLDER / f"{name}.png")
         await seat.leave()

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from sluss_server.web.panels import CHARTS
+from sluss_server.web.panels.chart import NARROW
 
 from tests.web.browser import Office, Seat
 
@@ -28,6 +29,8 @@ async def test_every_chart_can_be_drawn(seat: Seat, name: str) -> None:
 
     assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
     assert ET.fromstring(await answer.body()).tag.endswith("svg")  # noqa: S314  # our own
+    narrow = await seat.context.request.get(f"{seat.url}/overview/chart/{name}.svg?{ASKED}&size=narrow")
+    assert int(ET.fromstring(await narrow.body()).attrib["width"]) <= NARROW  # noqa: S314  # our own
 
 
 async def test_a_chart_that_has_not_changed_is_not_sent_again_and_is_kept_by_nobody_else(seat: Seat) -> None:
@@ -44,7 +47,15 @@ async def test_a_chart_that_has_not_changed_is_not_sent_again_and_is_kept_by_nob
 
 
 @pytest.mark.parametrize(
-    "path", ["nothing.svg", "trend", "trend.svg?week=2026-W99", "trend.svg?scene=nowhere", "trend.svg?kind=nothing"]
+    "path",
+    [
+        "nothing.svg",
+        "trend",
+        "trend.svg?week=2026-W99",
+        "trend.svg?scene=nowhere",
+        "trend.svg?kind=nothing",
+        "trend.svg?size=9",
+    ],
 )
 async def test_a_chart_that_there_is_none_of_is_not_found(seat: Seat, path: str) -> None:
     answer = await seat.context.request.get(f"{seat.url}/overview/chart/{path}")

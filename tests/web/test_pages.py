@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Final
 
 import aiosqlite
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from sluss_server.web.panels import SHEETS
 
@@ -151,6 +152,9 @@ async def test_it_fits_a_narrow_window_and_a_large_letter(office: Office) -> Non
         page = await seat.visit("/overview")
 
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+        # A chart is drawn for it, with letters as large as in a wide one.
+        await page.evaluate("document.images[0].decode()")
+        assert str(await page.evaluate("document.images[0].currentSrc")).endswith("&size=narrow")
         await seat.check(page)
 
 
@@ -173,6 +177,7 @@ UNKNOWN: Final = [
     ("/overview?week=2026-W07", 404, "Den veckan finns inte", "There is no such week"),
     ("/overview?week=0000-W01", 404, "Den veckan finns inte", "There is no such week"),
     ("/overview?scene=nowhere", 404, "Den platsen finns inte", "There is no such scene"),
+    ("/overview/scenes?kind=nothing", 404, "Det slaget finns inte", "There is no such kind"),
     ("/overview/enter", 405, "Det här kan inte visas", "This cannot be shown"),
 ]
 
@@ -209,21 +214,57 @@ async def test_a_language_that_there_is_none_of_is_said_in_one_that_there_is(sea
         await page.close()
 
 
-async def test_a_fault_of_the_server_is_a_clear_page_without_a_word_from_inside(office: Office, seat: Seat) -> None:
+async def without_counts(office: Office, seat: Seat, path: str, lang: str = "en") -> tuple[int, Page]:
+    """Visit a page while the server's table of counts is gone."""
     assert office.town.server is not None
     (file,) = office.town.server.data.glob("*.sqlite")
     async with aiosqlite.connect(file) as database:
         await database.execute("ALTER TABLE rollups RENAME TO elsewhere")
         await database.commit()
-        page = await seat.visit("/overview", lang="en")
-        await database.execute("ALTER TABLE elsewhere RENAME TO rollups")
-        await database.commit()
-
-    await expect(page.locator("h1")).to_have_text("Something went wrong here")
+        try:
+            page = await seat.visit(path, lang)
+        finally:
+            await database.execute("ALTER TABLE elsewhere RENAME TO rollups")
+            await database.commit()
+    status = await page.evaluate("performance.getEntriesByType('navigation')[0].responseStatus")
     text = await page.content()
     for inside in ("rollups", "sqlite", "Traceback", ".py", "SELECT"):
         assert inside not in text
+    return status, page
+
+
+# All panels of the sheet are at fault; a file lacks nothing silently.
+@pytest.mark.parametrize("path", ["/overview/data", "/overview/week/2026-W06.pdf", "/overview/week/2026-W06.csv"])
+async def test_a_fault_of_the_server_is_a_clear_page_without_a_word_from_inside(
+    office: Office, seat: Seat, path: str
+) -> None:
+    status, page = await without_counts(office, seat, path)
+
+    assert status == 500
+    await expect(page.locator("h1")).to_have_text("Something went wrong here")
     await seat.check(page, status=500)
+    await page.close()
+
+
+@pytest.mark.parametrize(
+    ("lang", "says"), [("sv", "Den här delen kunde inte göras"), ("en", "This panel could not be made")]
+)
+async def test_a_panel_at_fault_says_so_and_takes_none_of_the_others_with_it(
+    office: Office, seat: Seat, lang: str, says: str
+) -> None:
+    status, page = await without_counts(office, seat, "/overview", lang)
+
+    assert status == 200
+    assert [await page.locator(f"#{name} [role=alert]").count() for name in ("pulse", "duties", "trend")] == [1, 0, 1]
+    await expect(page.locator("#pulse h2")).to_be_visible()
+    await expect(page.locator("#pulse [role=alert]")).to_contain_text(says)
+    await expect(page.locator("#takeaway a")).to_have_count(5)
+    number = str(await page.locator("#pulse [role=alert]").text_content()).rsplit(" ", 1)[1].strip(".\n ")
+    assert office.town.server is not None
+    log = [json.loads(line) for line in office.town.server.log.read_text().splitlines()]
+    failed = [one for one in log if one["event"] == "panel_failed" and one["request_id"] == number]
+    assert [one["panel"] for one in failed] == ["pulse", "trend"]
+    await seat.check(page, broken=2)
     await page.close()
 
 

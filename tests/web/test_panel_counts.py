@@ -43,7 +43,9 @@ def test_a_figure_is_shown_or_says_why_not() -> None:
         ((SHOWN, HIDDEN), Figure("part", 15, 5)),
         ((SHOWN, WAITING), Figure("part", 15, 5)),
         ((PART, SHOWN), Figure("part", 35, 5)),
-        ((HIDDEN, WAITING), HIDDEN),
+        ((HIDDEN, NONE), HIDDEN),
+        ((HIDDEN, WAITING), Figure("part", 0, 5)),
+        ((HIDDEN, HIDDEN), Figure("part", 0, 5)),
         ((WAITING, NONE), WAITING),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sluss_server.aggregates.cells import SCENE, days_of
@@ -27,6 +29,7 @@ def moved(now: int, *before: int, number: int = 1, zone: str | None = None) -> M
         (moved(9, 6, 5, 8, 6), False, True),
         (moved(8, 6, 5, 8, 6), False, False),
         (moved(0, 0, 0, 0, 0), False, False),
+        (moved(9), False, False),
     ],
 )
 def test_a_move_is_outside_of_all_four_weeks_and_no_small_step(move: Move, fell: bool, rose: bool) -> None:  # noqa: FBT001
@@ -74,3 +77,11 @@ def test_the_hours_of_all_agencies_stand_beside_it_and_nothing_where_nobody_stat
     assert (found.hours, found.hours_before) == (40, 70)
     other = displacement.move(numbers, hours, LAST, 2, scene(2))
     assert (other.hours, other.hours_before) == (None, None)
+
+
+def test_less_than_four_weeks_before_are_compared_with_nothing() -> None:
+    numbers = weekly({(K01, 1): (9, 9, 9, 9, 1)})
+
+    assert displacement.move(numbers, {}, LAST, 1, scene(1)).fell
+    young = displacement.move(replace(numbers, first=FIRST + 1), {}, LAST, 1, scene(1))
+    assert (young.now, young.before, young.usual, young.fell) == (1, (), None, False)

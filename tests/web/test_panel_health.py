@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -53,6 +54,9 @@ def test_four_weeks_without_what_there_usually_is_are_a_flag(
     found = health.quiet(numbers, builtin()[-1], {1: scene(1), 2: scene(2)})
 
     assert [(one.scene.number, one.kind.number, one.median) for one in found] == ([(1, K01, before)] if quiet else [])
+    # Of three weeks nobody knows what is usual.
+    young = replace(numbers, first=numbers.weeks[-health.QUIET_WEEKS - 3])
+    assert health.quiet(young, builtin()[-1], {1: scene(1)}) == ()
 
 
 @pytest.mark.asyncio(loop_scope="session")

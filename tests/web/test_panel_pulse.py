@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sluss_schemas.policy.pack import builtin
 from sluss_server.aggregates.cells import TOTAL
 from sluss_server.web.panels import pulse
-from sluss_server.web.panels.chart import DARK, LIGHT, Look, specification
+from sluss_server.web.panels.chart import DARK, LIGHT, NARROW, Look, specification
 from sluss_server.web.panels.counts import Figure, Usual
 from sluss_server.web.wording import words
 
@@ -54,3 +56,18 @@ def test_the_picture_is_of_the_own_numbers_in_the_language_and_the_colours() -> 
     assert LIGHT.main in english
     assert "'n': 9, 'low': 2, 'high': 6, 'median': 3.5" in english
     assert swedish == str(specification(pulse.CHART, found, Look(words("sv"), DARK)))
+    narrow = specification(pulse.CHART, found, Look(words("sv"), DARK, narrow=True))
+    assert (narrow["width"], narrow["height"]) == (NARROW, pulse.CHART.height)
+    assert "'minExtent': 125" in str(narrow)
+
+
+def test_a_young_partnership_is_compared_with_the_weeks_that_there_were() -> None:
+    numbers = weekly({(K01, 1): (0, 0, 0, 4, 9)}, {(K01, TOTAL): (5, 5, 5, 20, 25)})
+    second = pulse.pulse(replace(numbers, first=FIRST + 3), PACK, FIRST + 4, 0, is_open=False)
+    newest = pulse.pulse(replace(numbers, first=FIRST + 4), PACK, FIRST + 4, 0, is_open=False)
+
+    assert (second.before, second.total_usual, second.rows[0].verdict) == (1, Usual(4, 4, 4), "open")
+    assert second.rows[0].others_before == Figure("shown", 20, 5)
+    assert (newest.before, newest.total_usual, newest.rows[0].verdict) == (0, None, "open")
+    assert newest.rows[0].others_before == Figure("none")
+    assert newest.unusual == ()

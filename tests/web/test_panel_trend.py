@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sluss_server.aggregates.cells import SCENE, TOTAL
 from sluss_server.web.panels import trend
 from sluss_server.web.panels.chart import LIGHT, Look, specification
@@ -32,3 +34,24 @@ def test_a_hidden_week_is_a_gap_in_the_picture_and_no_nought() -> None:
         assert [one["others"] for one in drawn["data"]["values"]] == [15, None, 10]  # type: ignore[index]
         assert drawn["width"] == chart.width
     assert [week for week, _, _ in data.rows] == list(NUMBERS.weeks)[::-1]
+
+
+def test_weeks_from_before_there_was_anything_are_not_weeks_of_nought() -> None:
+    young = replace(NUMBERS, first=NUMBERS.weeks.start + 1)
+
+    assert (trend.series(young, 0, None).own, trend.series(young, 0, None).median) == ((6, 3), 4.5)
+    assert list(trend.weeks_of(young)) == list(NUMBERS.weeks)[1:]
+    # The week that is looked at is always there.
+    assert list(trend.weeks_of(replace(NUMBERS, first=9999))) == [NUMBERS.weeks[-1]]
+
+
+def test_of_many_scenes_those_with_the_most_reports_are_drawn_in_their_usual_order() -> None:
+    many = weekly({(K01, place): (place % 7,) for place in range(1, 49)})
+    scenes = tuple(trend.series(many, place, scene(place)) for place in range(1, 49))
+    data = Trend(weeks=tuple(many.weeks), chosen=scenes[0], scenes=scenes, kinds=(), kind=None)
+
+    places = [one.scene.number for one in data.drawn if one.scene]
+    assert (len(places), len(data.scenes)) == (trend.DRAWN, 48)
+    assert places == sorted(places)
+    assert {place % 7 for place in places} == {5, 6}
+    assert not data.gaps

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,6 +16,7 @@ import pytest
 import pytest_asyncio
 
 from sluss_client import forms
+from sluss_client.device import Device
 from sluss_client.testing import Clock, Town
 
 from tests.web.reading import Pdf
@@ -32,6 +35,16 @@ FILES: Final = {
 }
 
 
+@asynccontextmanager
+async def signed_in(town: Town, device: Device) -> AsyncIterator[httpx2.AsyncClient]:
+    """Sit down at a browser."""
+    async with httpx2.AsyncClient(base_url=town.url, headers={"accept-language": "en"}) as found:
+        token = (await device.launch()).rsplit("/", 1)[1]
+        answer = await found.post("/overview/enter", data={"token": token}, headers=OURS)
+        assert answer.status_code == 303
+        yield found
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def town() -> AsyncIterator[Town]:
     async with Town(Clock(WEDNESDAY), agencies=("security", "police")) as built:
@@ -39,7 +52,12 @@ async def town() -> AsyncIterator[Town]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def client(town: Town) -> AsyncIterator[httpx2.AsyncClient]:
+async def boss(town: Town) -> Device:
+    return await town.device("security", "supervisors")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def client(town: Town, boss: Device) -> AsyncIterator[httpx2.AsyncClient]:
     """A browser of the guards' supervisor, signed in; a guard has filed a report."""
     guard = await town.device("security")
     guard.file(
@@ -52,11 +70,7 @@ async def client(town: Town) -> AsyncIterator[httpx2.AsyncClient]:
         )
     )
     await guard.sync()
-    boss = await town.device("security", "supervisors")
-    async with httpx2.AsyncClient(base_url=town.url, headers={"accept-language": "en"}) as found:
-        token = (await boss.launch()).rsplit("/", 1)[1]
-        answer = await found.post("/overview/enter", data={"token": token}, headers=OURS)
-        assert answer.status_code == 303
+    async with signed_in(town, boss) as found:
         yield found
 
 
@@ -110,7 +124,7 @@ async def test_the_files_say_what_was_filed(client: httpx2.AsyncClient) -> None:
     facts = (await client.get("/overview/facts.jsonl?month=2026-02")).text.splitlines()
 
     assert len(pdf.pages) == 2
-    assert "filed 1 reports" in pdf.texts()[0].replace("\n", "")
+    assert "Reports of Security: 1." in pdf.texts()[0].replace("\n", "")
     own = [row for row in csv.DictReader(io.StringIO(table, newline="")) if row["whose"] == "own"]
     assert [row["number"] for row in own if row["dimension"] == "scene"] == ["1"]
     assert [json.loads(line) for line in facts] == [
@@ -123,8 +137,51 @@ async def test_the_files_say_what_was_filed(client: httpx2.AsyncClient) -> None:
     ]
 
 
+async def test_who_takes_the_facts_along_stands_in_the_agencys_ledger(
+    town: Town, boss: Device, client: httpx2.AsyncClient
+) -> None:
+    async def told() -> list[tuple[str, str, int]]:
+        for month in ("2026-01", "2026-01", "2026-02"):
+            assert (await client.get(f"/overview/facts.jsonl?month={month}")).status_code == 200
+        assert town.server is not None
+        done = town.server.run("ledger", "review", "security", "--json")
+        assert done.returncode == 0, done.stderr
+        rows = json.loads(done.stdout)["rows"]
+        return [(one["day"], one["person"], one["count"]) for one in rows if one["action"] == "export"]
+
+    person = boss.person_id.hex()
+    # Once an hour for each month, however often.
+    assert await told() == [("2026-02-04", person, 2)]
+    town.clock.advance(minutes=29)
+    assert (await client.get("/overview")).status_code == 200
+    town.clock.advance(minutes=29)
+    assert await told() == [("2026-02-04", person, 2)]
+    town.clock.advance(minutes=2)
+    assert await told() == [("2026-02-04", person, 4)]
+
+
 async def test_the_first_sheet_links_to_each_of_them(client: httpx2.AsyncClient) -> None:
     page = (await client.get("/overview?week=2026-W06&lang=en")).text
 
     for address in FILES:
         assert f"/overview/{address.partition('?')[0]}" in page
+
+
+async def test_on_a_monday_the_pages_open_with_the_week_that_has_ended(town: Town, boss: Device) -> None:
+    # The Sunday's last minute in Stockholm, the Monday's first and last, and the Tuesday's first.
+    for time, shown, other in (
+        (datetime(2026, 2, 8, 22, 59, tzinfo=UTC), "6", "The last whole week: week 5"),
+        (datetime(2026, 2, 8, 23, 0, tzinfo=UTC), "6", "The running week: week 7"),
+        (datetime(2026, 2, 9, 22, 59, tzinfo=UTC), "6", "The running week: week 7"),
+        (datetime(2026, 2, 9, 23, 0, tzinfo=UTC), "7", "The last whole week: week 6"),
+    ):
+        town.clock.set(time)
+        async with signed_in(town, boss) as later:
+            page = (await later.get("/overview/data")).text
+        heading, _, rest = page.partition("<h1>")[2].partition("</h1>")
+        assert f"week {shown}, " in heading
+        says = re.sub(r"<[^>]+>|\s+", " ", rest.partition('<p class="when">')[2].partition("</p>")[0])
+        assert ("is not over" in says) == other.startswith("The last whole week")
+        assert other in says
+        # What a page links to names its week, so that it is the same tomorrow.
+        assert f'href="/overview/scenes?week=2026-W0{shown}"' in page

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, Final, cast
 
 import pytest
@@ -17,7 +18,7 @@ import pytest_asyncio
 from msgspec import structs
 
 from sluss_server.aggregates.catalogue import rule_of
-from sluss_server.aggregates.cells import SCENE, date_of, month_days, week_named
+from sluss_server.aggregates.cells import SCENE, date_of, day_of, month_days, week_named
 from sluss_server.services.sessions import Viewer
 from sluss_server.web import asking
 from sluss_server.web.asking import Ask
@@ -173,8 +174,8 @@ async def test_the_document_is_tagged_has_two_pages_and_says_what_the_panels_say
     [row] = [row for row in panel.rows if row.kind.name == "order_incident"]
     of_scenes = (await zones.load(town.services, viewer, asked(viewer))).zones
     label = words(lang).label(row.kind)
-    # Each cell is set by itself.
-    assert f"\n{label}\n7\n0\n0–0\n{pdf.figure(row.others, words(lang))}\n" in first.replace("\n\n", "\n")
+    # Each cell is set by itself; there is no week before this one.
+    assert f"\n{label}\n7\n–\n–\n{pdf.figure(row.others, words(lang))}\n" in first.replace("\n\n", "\n")
     for zone in of_scenes:
         wanted = f"{words(lang).label(zone.scene)}\n{zone.own}\n{pdf.figure(zone.others, words(lang))}\n"
         assert wanted in second
@@ -204,6 +205,22 @@ async def test_the_same_week_is_the_same_bytes_also_in_another_process(town: Tow
     other, _ = await process.communicate(json.dumps(said).encode())
     assert once == again == other
     assert await csv_of(town, viewer) == await csv_of(town, viewer)
+
+
+async def test_duties_are_those_of_the_day_and_an_older_week_stays_as_it_was(town: Town, viewer: Viewer) -> None:
+    latest, older = [
+        [
+            pdf.said(await contents.load(town.services, seen, asked(seen, week)), words("en"))
+            for seen in (viewer, replace(viewer, now=viewer.now + DAY))
+        ]
+        for week in (WEEK, "2026-W37")
+    ]
+
+    assert older[0] == older[1]
+    assert older[0]["duties"]["body"] == []  # type: ignore[index]
+    titles = [one["duties"]["title"] for one in latest]  # type: ignore[index]
+    days = [words("en").date(day_of(viewer.now + later, viewer.pack.zone)) for later in (0, DAY)]
+    assert titles == [f"Duties of the own agency on {day}" for day in days]
 
 
 async def facts_of(town: Town, viewer: Viewer, year: int, month: int) -> list[dict[str, Any]]:

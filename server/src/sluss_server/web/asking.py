@@ -1,9 +1,12 @@
 """What a page of the overview is asked for: language, colours, week and scene.
 
 Language and colours are the browser's: given once as `?lang=` or `?theme=`, they are kept in a cookie.
+Without a week a page opens with that of the day before: on a Monday, when the agencies meet, with the one that ended
+on Sunday, and on every other day with the running one.
 Refuses a week, a scene, a language or colours that are none: each is a page that does not exist.
 
-> INVARIANT: an address says all that a page shows, so that a colleague who is sent it sees the same week and scene.
+> INVARIANT: an address that a page links to says all that is shown there, so that a colleague who is sent it sees the
+> same week and scene; only the bare address goes with the days.
 """
 
 from __future__ import annotations
@@ -71,6 +74,11 @@ class Ask:
         return week_name(week)
 
     @property
+    def is_open(self) -> bool:
+        """Whether the week is still running."""
+        return self.week == self.this_week
+
+    @property
     def weeks(self) -> list[int]:
         """The weeks that are offered, the newest first."""
         offered = [self.this_week - before for before in range(OFFERED_WEEKS)]
@@ -80,10 +88,10 @@ class Ask:
         """Return the address of a page for the same week and scene, or for others."""
         chosen = self.week if week is None else week
         place = self.scene_slug if scene is None else scene
-        asked = {"week": week_name(chosen) if chosen != self.this_week else "", "scene": place}
+        asked = {"week": week_name(chosen), "scene": place}
         query = urlencode({name: value for name, value in asked.items() if value})
         where = self.path if path is None else path
-        return f"{where}?{query}" if query else where
+        return f"{where}?{query}"
 
 
 def query_of(scope: HTTPScope) -> dict[str, str]:
@@ -127,8 +135,10 @@ def ask(path: str, query: Mapping[str, str], viewer: Viewer) -> Ask:
         Invalid: `not_found` for a week or a scene that is none.
 
     """
-    this_week = week_of(day_of(viewer.now, viewer.pack.zone))
-    week = _week(query.get("week", ""), this_week)
+    today = day_of(viewer.now, viewer.pack.zone)
+    this_week = week_of(today)
+    said = query.get("week", "")
+    week = _week(said, this_week) if said else week_of(today - 1)
     slug = query.get("scene", "")
     scene = next((number for number, one in viewer.scenes.items() if one.slug == slug), 0) if slug else 0
     if slug and not scene:
@@ -137,8 +147,6 @@ def ask(path: str, query: Mapping[str, str], viewer: Viewer) -> Ask:
 
 
 def _week(said: str, this_week: int) -> int:
-    if not said:
-        return this_week
     try:
         week = week_named(said)
     except (ValueError, OverflowError):

@@ -9,7 +9,7 @@ Sent again only when it has changed; a browser asks each time, so that nobody se
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -63,7 +63,7 @@ class Charts(Desk):
         viewer = await self._viewer(scope)
         ask = asking.ask(scope["path"], query, viewer)
         loaded = await chart.load(self._shell.services, viewer, ask)
-        asked = specification(chart, loaded, _look(wishes))
+        asked = specification(chart, loaded, _look(wishes, narrow=_narrow(query)))
         etag = f'"{hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()[:32]}"'
         headers = {"etag": etag, "cache-control": KEPT, "content-security-policy": POLICY}
         if etag in bodies.header(scope["headers"], b"if-none-match"):
@@ -71,11 +71,19 @@ class Charts(Desk):
         return ASGIResponse(body=await self._drawer.svg(asked), media_type=SVG, headers=headers)
 
 
-def _look(wishes: asking.Wishes) -> Look:
+def _narrow(query: Mapping[str, str]) -> bool:
+    """Return whether an address asks for the chart of a narrow window; there is no other size that can be asked for."""
+    size = query.get("size", "")
+    if size not in {"", "narrow"}:
+        raise Invalid("not_found", "size")
+    return bool(size)
+
+
+def _look(wishes: asking.Wishes, *, narrow: bool) -> Look:
     # Imported when the first chart is asked for, as pages are.
     from sluss_server.web.wording import words  # noqa: PLC0415
 
-    return Look(words(wishes.lang), DARK if wishes.theme == "dark" else LIGHT)
+    return Look(words(wishes.lang), DARK if wishes.theme == "dark" else LIGHT, narrow)
 
 
 def _as_route(

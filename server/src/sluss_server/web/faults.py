@@ -39,6 +39,9 @@ _FAULTS: Final[dict[tuple[str, str], Fault]] = {
     ("not_found", "scene"): Fault(
         mark("There is no such scene"), mark("Choose a scene of the registry, or look at all of them.")
     ),
+    ("not_found", "kind"): Fault(
+        mark("There is no such kind"), mark("Choose a kind of report that is counted, or look at all of them.")
+    ),
     ("not_found", "lang"): Fault(mark("There is no such language"), mark("The overview is in Swedish and English.")),
     ("not_found", "theme"): Fault(
         mark("There are no such colours"), mark("Choose light, dark, or as the browser has it.")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.environment import TemplateModule
 
 from sluss_server.services.sessions import Viewer
 from sluss_server.web import static
@@ -26,9 +27,23 @@ from sluss_server.web.wording import words
 TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
-def overview(wishes: Wishes, viewer: Viewer, ask: Ask, sheet: Sheet, loaded: Sequence[tuple[Panel, object]]) -> bytes:
-    """Return a page with its panels, each with what it loaded."""
-    return _render("overview.html", wishes, viewer=viewer, ask=ask, sheet=sheet, loaded=loaded)
+def panel(wishes: Wishes, viewer: Viewer, ask: Ask, sheet: Sheet, *, panel: Panel, data: object) -> TemplateModule:
+    """Return what a panel says of what it loaded."""
+    template = environment_of(wishes.lang).get_template(f"panels/{panel.name}.html")
+    return template.make_module({"wishes": wishes, "viewer": viewer, "ask": ask, "sheet": sheet, "data": data})
+
+
+def overview(
+    wishes: Wishes,
+    viewer: Viewer,
+    ask: Ask,
+    sheet: Sheet,
+    *,
+    made: Sequence[tuple[Panel, TemplateModule | None]],
+    number: str,
+) -> bytes:
+    """Return a page with what its panels say, None for one at fault; the log knows more by the request's number."""
+    return _render("overview.html", wishes, viewer=viewer, ask=ask, sheet=sheet, made=made, request_id=number)
 
 
 def enter(wishes: Wishes, token: str) -> bytes:
@@ -74,5 +89,6 @@ def environment_of(lang: Language) -> Environment:
         "date": said.date,
         "time": said.time,
         "week": said.week,
+        "monday": said.monday,
     }
     return environment

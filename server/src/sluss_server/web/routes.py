@@ -2,6 +2,8 @@
 
 A page is asked for, its viewer is found, its panels load, its template says it, in that order.
 Refuses to change anything on GET, and on POST anything that our own page did not send.
+A panel at fault is named on the page in its place and in the log, and takes none of the others with it; a page of which
+no panel can be made is a fault as a whole, as a file is that lacks anything.
 
 > INVARIANT: what is not a static file or the way in is answered only to a session that is good at this moment.
 
@@ -20,7 +22,7 @@ from litestar.response import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import ExceptionHandlersMap, HTTPScope
 
-from sluss_schemas.problems import Invalid
+from sluss_schemas.problems import Invalid, SlussError
 from sluss_server import logs
 from sluss_server.http import bodies, problem
 from sluss_server.http.bodies import ClientGoneError
@@ -84,12 +86,31 @@ class Desk:
             wishes = asking.wishes(request.scope, query)
             viewer = await self._viewer(request.scope)
             ask = asking.ask(ROOT + sheet.path, query, viewer)
-            loaded = list[tuple[Panel, object]]()
+            made, broken = list[tuple[Panel, object]](), list[Exception]()
             for panel in sheet.panels:
-                loaded.append((panel, await panel.load(self._shell.services, viewer, ask)))
-            return self._page(request.scope, _pages().overview(wishes, viewer, ask, sheet, loaded), wishes)
+                try:
+                    data = await panel.load(self._shell.services, viewer, ask)
+                    made.append((panel, _pages().panel(wishes, viewer, ask, sheet, panel=panel, data=data)))
+                except SlussError:
+                    raise
+                except Exception as error:  # noqa: BLE001  # whatever it is, the other panels are right
+                    self._note(request.scope, panel, error)
+                    made.append((panel, None))
+                    broken.append(error)
+            if len(broken) == len(sheet.panels):
+                raise broken[0]
+            number = problem.trace_of(request.scope).request_id
+            return self._page(
+                request.scope, _pages().overview(wishes, viewer, ask, sheet, made=made, number=number), wishes
+            )
 
         return handle
+
+    def _note(self, scope: HTTPScope, panel: Panel, error: Exception) -> None:
+        """Log the fault of a panel, and count it as one of the server."""
+        number = problem.trace_of(scope).request_id
+        logs.get().error("panel_failed", panel=panel.name, request_id=number, **logs.fault(error))
+        self._shell.metrics.refused("internal")
 
     async def enter(self, request: Request[Any, Any, Any]) -> ASGIResponse:
         """Show the button; whoever looks a link up in advance, as mail programs do, uses nothing up."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, get_timezone
+from babel.dates import format_date, format_datetime, format_skeleton, get_timezone
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from typing_extensions import override
@@ -107,10 +107,16 @@ class Words:
         return format_datetime(datetime.fromtimestamp(at, UTC), "medium", get_timezone(zone), locale=self._locale)
 
     def week(self, week: int) -> str:
-        """Return `v. 47, 16 nov. 2026` or `week 47, 16 Nov 2026`: the number and the Monday."""
+        """Return `vecka 47, från 16 nov. 2026` or `week 47, from 16 Nov 2026`: the number and the Monday."""
         monday = date_of(days_of(week)[0])
         named = self.text("week {number}, from {monday}")
         return named.format(number=monday.isocalendar().week, monday=format_date(monday, "medium", locale=self._locale))
+
+    def monday(self, week: int) -> str:
+        """Return `v. 47, 16 nov.` or `week 47, 16 Nov`, for a line of a table."""
+        day = date_of(days_of(week)[0])
+        said = format_skeleton("dMMM", day, locale=self._locale)
+        return self.text("week {number}, {monday}").format(number=day.isocalendar().week, monday=said)
 
 
 @cache

@@ -29,7 +29,7 @@ from sluss_server.web.panels.chart import Chart
 __all__ = ["CHARTS", "SHEETS", "Chart", "Panel", "Sheet"]
 
 SHEETS: Final = (
-    Sheet(path="", title=mark("This week"), panels=(pulse.PANEL, duties.PANEL, trend.PANEL, takeaway.PANEL)),
+    Sheet(path="", title=mark("The week"), panels=(pulse.PANEL, duties.PANEL, trend.PANEL, takeaway.PANEL)),
     Sheet(
         path="/scenes",
         title=mark("Scenes"),

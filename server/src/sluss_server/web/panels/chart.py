@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from sluss_server.services import Services
 from sluss_server.services.sessions import Viewer
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 WIDTH: Final = 720
+NARROW: Final = 360
+"""What a chart is drawn at for a telephone, on which letters of a wider one could not be read."""
+_NARROW_LABELS: Final = {"labelLimit": 100, "minExtent": 125}
 HEIGHT: Final = 240
 
 
@@ -71,10 +74,11 @@ DARK: Final = Ink(
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a chart is to look: words and numbers of a language, and a theme's colours."""
+    """How a chart is to look: words and numbers of a language, a theme's colours, and whether for a narrow window."""
 
     words: Words
     ink: Ink
+    narrow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +113,17 @@ def specification(chart: Chart, loaded: object, look: Look) -> dict[str, object]
     axis |= {"tickColor": ink.hair, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
     # Browsers have other fonts than what draws: labels need room.
     legend = {"labelColor": ink.text, "labelFontSize": 12, "orient": "top", "title": None, "columnPadding": 32}
+    view: Mapping[str, object] = chart.view(loaded, look)
+    if look.narrow:
+        legend |= {"columns": 1}
+        view = cast("Mapping[str, object]", _narrow(view))
     return {
         "$schema": SCHEMA,
-        "width": chart.width,
+        "width": min(chart.width, NARROW) if look.narrow else chart.width,
         "height": chart.height,
         "autosize": {"type": "fit", "contains": "padding"},
         "background": None,
-        **chart.view(loaded, look),
+        **view,
         "config": {
             "font": "system-ui, sans-serif",
             "view": {"stroke": None},
@@ -128,6 +136,15 @@ def specification(chart: Chart, loaded: object, look: Look) -> dict[str, object]
             "locale": {"number": _number_locale(look.words)},
         },
     }
+
+
+def _narrow(part: object) -> object:
+    """Return a part of a specification with less room for the labels of its axes."""
+    if isinstance(part, Mapping):
+        if "minExtent" in part:
+            return {**part, **_NARROW_LABELS}
+        return {name: _narrow(one) for name, one in part.items()}
+    return [_narrow(one) for one in part] if isinstance(part, list | tuple) else part
 
 
 def _number_locale(words: Words) -> dict[str, object]:

@@ -10,7 +10,7 @@ Source: docs/secrecy-rules.md B8; docs/decisions/0024-numbers-of-the-others.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Final, Literal, NamedTuple
@@ -18,7 +18,7 @@ from typing import Final, Literal, NamedTuple
 from sluss_schemas.policy.model import Kind, Pack
 from sluss_schemas.problems import Invalid
 from sluss_server.aggregates.catalogue import counts_for_others, is_counted, rule_of
-from sluss_server.aggregates.cells import SCENE, TOTAL, Cell, week_of
+from sluss_server.aggregates.cells import SCENE, TOTAL, Cell, day_of, week_of
 from sluss_server.services import Services
 from sluss_server.services.sessions import Viewer
 from sluss_server.web.asking import Ask
@@ -27,13 +27,15 @@ ALL: Final = 0
 """The scene of a page that shows all of them."""
 BEFORE: Final = 4
 """With so many weeks before it a week is compared."""
+_DIMS: Final = (TOTAL[0], SCENE)
+"""Totals and scenes are all that these panels show, and so all that is read."""
 State = Literal["shown", "part", "hidden", "waiting", "none"]
 
 
 class Figure(NamedTuple):
     """What is known of the others: a number where something is shown.
 
-    `shown` is a published figure, `part` a sum beside which something is hidden, `hidden` one that is smaller than `k`
+    `shown` is a published figure, `part` a sum of which something is not shown, `hidden` one that is smaller than `k`
     or would give another away, `waiting` one that is not published yet, `none` what nobody else files.
     """
 
@@ -60,6 +62,8 @@ class Counts:
         theirs: the kinds of which something of others is published, each with the least number that is shown.
         own: exact counts by kind, week and scene, with all scenes together at 0; none is nought.
         others: published figures by kind, week and cell; None is hidden, and what is not there is not published.
+        first: the week in which the partnership was founded, or an earlier one from which there is anything. A week
+            before it is not one of nought.
 
     """
 
@@ -68,6 +72,7 @@ class Counts:
     theirs: Mapping[int, int]
     own: Mapping[tuple[int, int, int], int]
     others: Mapping[tuple[int, int, Cell], int | None]
+    first: int = 0
 
     def own_of(self, kinds: Iterable[int], week: int, scene: int = ALL) -> int:
         """Return how many reports of these kinds the own agency filed in a week, at a scene or at all of them."""
@@ -88,9 +93,14 @@ class Counts:
         """Return the sum of what is shown of several kinds."""
         return total(self.other(kind, week, scene) for kind in kinds)
 
-    def usual(self, kind: int, week: int, scene: int = ALL) -> Usual:
-        """Return what the own agency filed in the weeks before one."""
-        return usual([self.own_of((kind,), week - back, scene) for back in range(1, BEFORE + 1)])
+    def before(self, week: int) -> list[int]:
+        """Return the weeks with which one is compared, the nearest first."""
+        return [week - back for back in range(1, BEFORE + 1) if week - back >= self.first]
+
+    def usual(self, kinds: Iterable[int], week: int, scene: int = ALL) -> Usual | None:
+        """Return what the own agency filed of some kinds in the weeks before one; None if there are none."""
+        numbers = [self.own_of(kinds, one, scene) for one in self.before(week)]
+        return Usual(median(numbers), min(numbers), max(numbers)) if numbers else None
 
 
 def by_scene(rows: Iterable[tuple[int, int, int, int]]) -> dict[tuple[int, int, int], int]:
@@ -103,20 +113,16 @@ def by_scene(rows: Iterable[tuple[int, int, int, int]]) -> dict[tuple[int, int, 
 
 
 def total(figures: Iterable[Figure]) -> Figure:
-    """Return the sum of figures: a part of it where one of them is hidden."""
+    """Return the sum of figures: a part of it where one of them is not shown.
+
+    Several that are hidden are together not less than the `k` of any of them: of them a part of nought is known.
+    """
     every = [one for one in figures if one.state != "none"]
-    states = {one.state for one in every}
     if not every:
         return Figure("none")
-    k = max(one.k for one in every)
-    if states & {"shown", "part"}:
-        return Figure("shown" if states == {"shown"} else "part", sum(one.value for one in every), k)
-    return Figure("hidden" if "hidden" in states else "waiting", 0, k)
-
-
-def usual(numbers: Sequence[int]) -> Usual:
-    """Return what numbers usually are."""
-    return Usual(median(numbers), min(numbers), max(numbers))
+    states = {one.state for one in every}
+    state = every[0].state if len(every) == 1 or states in ({"shown"}, {"waiting"}) else "part"
+    return Figure(state, sum(one.value for one in every), max(one.k for one in every))
 
 
 def kind_asked(pack: Pack, query: Mapping[str, str]) -> int:
@@ -141,9 +147,19 @@ def kinds_offered(pack: Pack) -> tuple[Kind, ...]:
 
 
 async def load(
-    services: Services, viewer: Viewer, ask: Ask, *, weeks: int, kind: int = 0, until: int | None = None
+    services: Services,
+    viewer: Viewer,
+    ask: Ask,
+    *,
+    weeks: int,
+    kind: int = 0,
+    until: int | None = None,
+    own_only: bool = False,
 ) -> Counts:
-    """Return the counts of so many weeks up to the one that is asked for or another, of one kind or of all."""
+    """Return the counts of so many weeks up to the one that is asked for or another, of one kind or of all.
+
+    With `own_only` nothing of the others is read, nor said.
+    """
     last = ask.week if until is None else until
     pack, own = viewer.pack, viewer.own.sector
     sectors = {one.sector for agency, one in viewer.view.directories.items() if agency != viewer.agency}
@@ -151,16 +167,18 @@ async def load(
     theirs = {
         number: rule_of(pack, number).k
         for number in kinds
-        if any(counts_for_others(pack, number, sector) for sector in sectors)
+        if not own_only and any(counts_for_others(pack, number, sector) for sector in sectors)
     }
     mine = tuple(number for number in kinds if own in pack.kinds[number].owners)
     between = (last - weeks + 1, last + 1)
     exact = await services.cube.own_totals(viewer.partnership, viewer.agency, mine, between)
-    shown = await services.cube.others(viewer.view, viewer.agency, list(theirs), between)
+    shown = await services.cube.others(viewer.view, viewer.agency, list(theirs), between, dims=_DIMS)
+    founded = week_of(day_of(viewer.founded, pack.zone))
     return Counts(
         weeks=range(*between),
         mine=mine,
         theirs=theirs,
         own=by_scene((one.kind, week_of(one.day), one.scene, one.number) for one in exact),
-        others={(one.kind, one.week, one.cell): one.figure for one in shown if one.cell[0] in {"", SCENE}},
+        others={(one.kind, one.week, one.cell): one.figure for one in shown},
+        first=min([founded, *(week_of(one.day) for one in exact), *(one.week for one in shown)]),
     )

@@ -104,7 +104,7 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Repairs:
     found = await services.courses.repairs(viewer, (after - BACK_DAYS, after))
     own = measures.defect_states(at(found.courses, ask.scene), day)
     weeks = figures.last_weeks(ask.week, WEEKS)
-    shown = await figures.load(services, viewer, [DEFECT_KIND], weeks, ask.scene)
+    shown = await figures.load(services, viewer, [DEFECT_KIND], weeks, ask.scene, dims=(DIM,))
     codes = figures.codes(viewer.pack, "defect_status")
     others = {code.n: shown.others_total(DEFECT_KIND, weeks, (DIM, code.n)) for code in codes}
     return Repairs(

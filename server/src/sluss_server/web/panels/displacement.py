@@ -38,7 +38,7 @@ class Move:
     Attributes:
         scene: which.
         now: reports of the week that are known of.
-        before: those of the four weeks before, the nearest first.
+        before: those of the four weeks before, the nearest first; none where the partnership is younger than that.
         hours: what agencies stated of the week; None where nobody did.
         hours_before: the median of the stated weeks before.
 
@@ -51,19 +51,19 @@ class Move:
     hours_before: float | None
 
     @property
-    def usual(self) -> float:
+    def usual(self) -> float | None:
         """The median of the weeks before."""
-        return median(self.before)
+        return median(self.before) if self.before else None
 
     @property
     def fell(self) -> bool:
         """Whether the week is below every one of them, and by a step that counts."""
-        return self.now < min(self.before) and self.usual - self.now >= LEAST
+        return bool(self.before) and self.now < min(self.before) and median(self.before) - self.now >= LEAST
 
     @property
     def rose(self) -> bool:
         """Whether it is above every one of them, likewise."""
-        return self.now > max(self.before) and self.now - self.usual >= LEAST
+        return bool(self.before) and self.now > max(self.before) and self.now - median(self.before) >= LEAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +84,11 @@ class Displacement:
     falls: tuple[Fall, ...]
     moves: tuple[Move, ...]
 
+    @property
+    def compared(self) -> bool:
+        """Whether there are weeks to compare with."""
+        return any(one.before for one in self.moves)
+
 
 def known(numbers: Counts, weeks: Sequence[int], place: int) -> tuple[int, ...]:
     """Return how many reports of a scene are known of in each week, of kinds that can be compared over all of them."""
@@ -99,6 +104,8 @@ def known(numbers: Counts, weeks: Sequence[int], place: int) -> tuple[int, ...]:
 def move(numbers: Counts, staffing: Hours, week: int, place: int, scene: Scene) -> Move:
     """Return how a scene's week compares."""
     weeks = [week - back for back in range(BEFORE + 1)]
+    if weeks[-1] < numbers.first:
+        weeks = weeks[:1]
     now, *before = known(numbers, weeks, place)
     hours = [_hours(staffing, place, one) for one in weeks]
     stated = [one for one in hours[1:] if one is not None]
@@ -121,7 +128,7 @@ def falls(moves: Mapping[int, Move]) -> tuple[Fall, ...]:
         risen = tuple(moves[place] for place in near if moves[place].rose)
         if risen:
             found.append(Fall(fallen=one, risen=risen, touching=touching))
-    return tuple(sorted(found, key=lambda fall: fall.fallen.now - fall.fallen.usual))
+    return tuple(sorted(found, key=lambda fall: fall.fallen.now - median(fall.fallen.before)))
 
 
 def neighbours(number: int, scenes: Mapping[int, Scene]) -> tuple[list[int], bool]:

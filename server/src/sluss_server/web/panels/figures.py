@@ -9,7 +9,7 @@ Source: docs/secrecy-rules.md B8; docs/decisions/0024-numbers-of-the-others.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,9 +137,7 @@ class Figures:
         """Return what is published of the others over several weeks; of weeks that are yet to be published nothing."""
         found = [self.other(kind, week, cell) for week in weeks]
         published = [one for one in found if one.state != "waiting"]
-        summed = total(published or found)
-        # Each week hides less than k, and together they may hide more than that.
-        return Figure("part", 0, summed.k) if summed.state == "hidden" and len(published) > 1 else summed
+        return total(published or found)
 
     def grid(self, columns: Sequence[Column], weeks: Sequence[int]) -> Grid:
         """Return a table by week."""
@@ -185,23 +183,36 @@ class Read:
         return Figures(own=own, shown=self.shown, theirs=self.theirs, files=self.files, scene=scene)
 
 
-async def read(services: Services, viewer: Viewer, kinds: Sequence[int], weeks: Sequence[int]) -> Read:
-    """Read some kinds in consecutive weeks."""
+async def read(
+    services: Services,
+    viewer: Viewer,
+    kinds: Sequence[int],
+    weeks: Sequence[int],
+    dims: Collection[str] | None = None,
+) -> Read:
+    """Read some kinds in consecutive weeks: totals, scenes, and of the coded facts these or all."""
     between = (min(weeks), max(weeks) + 1)
-    own = await services.cube.own_weeks(viewer.partnership, viewer.agency, viewer.pack, kinds, between)
+    named = None if dims is None else {TOTAL[0], SCENE, *dims}
+    own = await services.cube.own_weeks(viewer.partnership, viewer.agency, viewer.pack, kinds, between, dims=named)
     return Read(
         own={(one.kind, week_of(one.day), (one.dim, one.value), one.scene): one.number for one in own},
-        shown=tuple(await services.cube.others(viewer.view, viewer.agency, kinds, between)),
+        shown=tuple(await services.cube.others(viewer.view, viewer.agency, kinds, between, dims=named)),
         theirs=theirs(viewer, kinds),
         files=frozenset(kind for kind in kinds if viewer.own.sector in viewer.pack.kinds[kind].owners),
     )
 
 
 async def load(
-    services: Services, viewer: Viewer, kinds: Sequence[int], weeks: Sequence[int], scene: int = 0
+    services: Services,
+    viewer: Viewer,
+    kinds: Sequence[int],
+    weeks: Sequence[int],
+    scene: int = 0,
+    *,
+    dims: Collection[str],
 ) -> Figures:
-    """Return what a viewer may see of some kinds in consecutive weeks, at one scene or at all."""
-    return (await read(services, viewer, kinds, weeks)).at(scene)
+    """Return totals and these coded facts of some kinds in consecutive weeks, at one scene or at all."""
+    return (await read(services, viewer, kinds, weeks, dims)).at(scene)
 
 
 def codes(pack: Pack, name: str) -> list[Code]:

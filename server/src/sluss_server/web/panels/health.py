@@ -59,10 +59,14 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What is shown; `told` are scenes that an agency has stated to be under-reported."""
+    """What is shown; `told` are scenes that an agency has stated to be under-reported.
+
+    `timed` tells whether any of the own agency's reports say the day of what happened.
+    """
 
     devices: Devices
     delays: tuple[int, ...]
+    timed: bool
     quiet: tuple[Quiet, ...]
     told: tuple[Scene, ...]
 
@@ -93,8 +97,13 @@ def delays(arrivals: Iterable[Arrival], zone: str) -> tuple[int, ...]:
 
 
 def quiet(numbers: Counts, pack: Pack, scenes: Mapping[int, Scene]) -> tuple[Quiet, ...]:
-    """Return what fell silent: nothing in the last four weeks, and a median above two in the 26 before."""
-    earlier, last = numbers.weeks[:-QUIET_WEEKS], numbers.weeks[-QUIET_WEEKS:]
+    """Return what fell silent: nothing in the last four weeks, and a median above two in the 26 before.
+
+    Of a partnership that is younger than that only the weeks since it began are looked at, and those are four at least.
+    """
+    earlier, last = [one for one in numbers.weeks[:-QUIET_WEEKS] if one >= numbers.first], numbers.weeks[-QUIET_WEEKS:]
+    if len(earlier) < QUIET_WEEKS:
+        return ()
     found = list[Quiet]()
     for place, scene in scenes.items():
         for kind in numbers.mine:
@@ -109,7 +118,7 @@ def quiet(numbers: Counts, pack: Pack, scenes: Mapping[int, Scene]) -> tuple[Qui
 async def load(services: Services, viewer: Viewer, ask: Ask) -> Health:
     """Load thirty weeks that are over, a week's arrivals, and the devices."""
     over = min(ask.week, ask.this_week - 1)
-    numbers = await counts.load(services, viewer, ask, weeks=MEDIAN_WEEKS + QUIET_WEEKS, until=over)
+    numbers = await counts.load(services, viewer, ask, weeks=MEDIAN_WEEKS + QUIET_WEEKS, until=over, own_only=True)
     timed = [
         kind for kind in numbers.mine if viewer.pack.kinds[kind].time_fact(viewer.own.sector) not in {None, "week"}
     ]
@@ -119,6 +128,7 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Health:
     return Health(
         devices=devices(await services.health.silence(viewer)),
         delays=delays(await services.health.arrivals(viewer, timed, ask.week), viewer.pack.zone),
+        timed=bool(timed),
         quiet=quiet(numbers, viewer.pack, asked),
         told=tuple(scene for number, scene in asked.items() if number in told),
     )

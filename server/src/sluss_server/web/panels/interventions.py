@@ -38,7 +38,7 @@ def columns(pack: Pack) -> list[Column]:
 async def load(services: Services, viewer: Viewer, ask: Ask) -> Grid:
     """Count the measures of the last weeks up to the one that is asked for."""
     weeks = figures.last_weeks(ask.week, WEEKS)
-    found = await figures.load(services, viewer, [KIND], weeks, ask.scene)
+    found = await figures.load(services, viewer, [KIND], weeks, ask.scene, dims=(_CATEGORY,))
     return found.grid(columns(viewer.pack), weeks)
 
 

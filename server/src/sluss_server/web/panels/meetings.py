@@ -85,7 +85,7 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Meetings:
     """Return who came to the meetings of a quarter of a year up to the week that is asked for."""
     weeks = figures.last_weeks(ask.week, WEEKS)
     found = await services.courses.minutes(viewer, (days_of(min(weeks))[0], days_of(max(weeks))[1]))
-    shown = await figures.load(services, viewer, [MEETING_KIND], weeks, ask.scene)
+    shown = await figures.load(services, viewer, [MEETING_KIND], weeks, ask.scene, dims=())
     return Meetings(
         first=min(weeks),
         last=max(weeks),

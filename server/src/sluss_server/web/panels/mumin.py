@@ -110,7 +110,7 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Mumin:
     registry = await services.registry.current(viewer.partnership)
     aim = aim_of([terms for _, terms in registry.objectives], ask.week)
     weeks = weeks_of(aim, ask.week)
-    found = await figures.load(services, viewer, [MUMIN_KIND], weeks)
+    found = await figures.load(services, viewer, [MUMIN_KIND], weeks, dims=(DIM,))
     return funnel(found, figures.codes(viewer.pack, "mumin_step"), weeks, aim)
 
 

@@ -219,7 +219,8 @@ async def _read(
     if not kinds:
         return {}
     weeks = sorted({week for terms in asked for week in weeks_of(terms, day)})
-    found = await figures.read(services, viewer, sorted(kinds), weeks)
+    dims = {mumin.DIM, *(terms.measure.dim for terms in asked)}
+    found = await figures.read(services, viewer, sorted(kinds), weeks, dims)
     return {scene: found.at(scene) for scene in {terms.scene or 0 for terms in asked}}
 
 

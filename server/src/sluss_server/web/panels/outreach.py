@@ -1,18 +1,22 @@
-"""Outreach: contacts, overdoses and doses of naloxone, week by week.
+"""Outreach: contacts, overdoses and doses of naloxone, week by week, and the own agency's stock of it.
 
 Numbers stand beside each other; none of them is the cause of another.
 Source: docs/secrecy-rules.md B8: contacts reach others a week late; docs/forms.md (K04, K05).
+
+> INVARIANT: a stock is its own agency's; two counts of another's would tell what its hidden figures hide.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from sluss_schemas.policy.model import Pack
 from sluss_server.aggregates.cells import SUM, TOTAL
 from sluss_server.services import Services
 from sluss_server.services.sessions import Viewer
+from sluss_server.services.stocks import Stock
 from sluss_server.web.asking import Ask
 from sluss_server.web.panels import figures
 from sluss_server.web.panels.base import Panel, mark
@@ -21,7 +25,15 @@ from sluss_server.web.panels.figures import Column, Grid
 
 OVERDOSES: Final = 4
 CONTACTS: Final = 5
+DOSES: Final = "naloxone_doses"
 WEEKS: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outreach(Grid):
+    """The table, and the own agency's stock of naloxone; None where nobody counted."""
+
+    stock: Stock | None
 
 
 def columns(pack: Pack) -> list[Column]:
@@ -29,15 +41,17 @@ def columns(pack: Pack) -> list[Column]:
     return [
         Column(kind=CONTACTS, cell=TOTAL, label=pack.kinds[CONTACTS]),
         Column(kind=OVERDOSES, cell=TOTAL, label=pack.kinds[OVERDOSES]),
-        Column(kind=OVERDOSES, cell=("naloxone_doses", SUM), label=mark("Doses of naloxone")),
+        Column(kind=OVERDOSES, cell=(DOSES, SUM), label=mark("Doses of naloxone")),
     ]
 
 
-async def load(services: Services, viewer: Viewer, ask: Ask) -> Grid:
-    """Count the last weeks up to the one that is asked for."""
+async def load(services: Services, viewer: Viewer, ask: Ask) -> Outreach:
+    """Count the last weeks up to the one that is asked for; the stock is that of now, of all scenes."""
     weeks = figures.last_weeks(ask.week, WEEKS)
-    found = await figures.load(services, viewer, [OVERDOSES, CONTACTS], weeks, ask.scene)
-    return found.grid(columns(viewer.pack), weeks)
+    found = await figures.load(services, viewer, [OVERDOSES, CONTACTS], weeks, ask.scene, dims=(DOSES,))
+    grid = found.grid(columns(viewer.pack), weeks)
+    stock = await services.stocks.naloxone(viewer.partnership, viewer.agency)
+    return Outreach(columns=grid.columns, lines=grid.lines, unsplit=grid.unsplit, stock=stock)
 
 
 def view(grid: Grid, look: Look) -> Mapping[str, object]:

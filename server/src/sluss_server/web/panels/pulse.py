@@ -30,7 +30,7 @@ Verdict = Literal["above", "within", "below", "open"]
 class Row:
     """A kind: what the own agency filed and how that compares, and what is published of the others.
 
-    `own` and `usual` are None for a kind that the own agency does not file.
+    `own` is None for a kind that the own agency does not file, and `usual` also where no week is there to compare with.
     """
 
     kind: Kind
@@ -43,11 +43,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulse:
-    """The week; `open` while it is not over."""
+    """The week, against so many weeks `before` it; `open` while it is not over."""
 
     rows: tuple[Row, ...]
     total: int
-    total_usual: Usual
+    total_usual: Usual | None
+    before: int
     open: bool
 
     @property
@@ -61,8 +62,13 @@ class Pulse:
         return tuple(row for row in self.rows if row.verdict in {"above", "below"})
 
 
-def verdict(number: int, usual: Usual, *, is_open: bool) -> Verdict:
-    """Return how a week compares; one that is not over can be above already, and is not below yet."""
+def verdict(number: int, usual: Usual | None, *, is_open: bool) -> Verdict:
+    """Return how a week compares; one that is not over can be above already, and is not below yet.
+
+    Less than four weeks are not enough to say what is usual, and stand here as None.
+    """
+    if usual is None:
+        return "open"
     if number > usual.high:
         return "above"
     if is_open:
@@ -72,17 +78,18 @@ def verdict(number: int, usual: Usual, *, is_open: bool) -> Verdict:
 
 def pulse(numbers: Counts, pack: Pack, week: int, scene: int, *, is_open: bool) -> Pulse:
     """Return the week against those before it."""
-    rows = list[Row]()
+    rows, weeks = list[Row](), numbers.before(week)
+    compared = len(weeks) == BEFORE
     for kind in sorted({*numbers.mine, *numbers.theirs}):
         others = numbers.other(kind, week, scene)
-        before = [numbers.other(kind, week - back, scene) for back in range(1, BEFORE + 1)]
+        before = [numbers.other(kind, one, scene) for one in weeks]
         if kind in numbers.mine:
-            own, usual = numbers.own_of((kind,), week, scene), numbers.usual(kind, week, scene)
+            own, usual = numbers.own_of((kind,), week, scene), numbers.usual((kind,), week, scene)
             row = Row(
                 kind=pack.kinds[kind],
                 own=own,
                 usual=usual,
-                verdict=verdict(own, usual, is_open=is_open),
+                verdict=verdict(own, usual if compared else None, is_open=is_open),
                 others=others,
                 others_before=_middle(before),
             )
@@ -96,17 +103,19 @@ def pulse(numbers: Counts, pack: Pack, week: int, scene: int, *, is_open: bool) 
                 others_before=_middle(before),
             )
         rows.append(row)
-    totals = [numbers.own_of(numbers.mine, week - back, scene) for back in range(1, BEFORE + 1)]
     return Pulse(
         rows=tuple(rows),
         total=numbers.own_of(numbers.mine, week, scene),
-        total_usual=counts.usual(totals),
+        total_usual=numbers.usual(numbers.mine, week, scene),
+        before=len(weeks),
         open=is_open,
     )
 
 
 def _middle(figures: list[Figure]) -> Figure:
-    """Return the median of published figures: hidden where one of them is."""
+    """Return the median of published figures: hidden where one of them is, none of no weeks."""
+    if not figures:
+        return Figure("none")
     worst = next((one for state in ("none", "hidden", "waiting") for one in figures if one.state == state), None)
     if worst is not None:
         return worst
@@ -123,7 +132,7 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Pulse:
 def view(data: Pulse, look: Look) -> Mapping[str, object]:
     """Draw a kind on each line: the usual range, its median, and the week."""
     text, ink = look.words.text, look.ink
-    week, middle, span = text("This week"), text("Median"), text("Usual range")
+    week, middle, span = text("The week"), text("Median"), text("Usual range")
     values = [
         {
             "kind": look.words.label(row.kind),

@@ -1,4 +1,4 @@
-"""Trend: 26 weeks, of all scenes together and of each by itself.
+"""Trend: half a year, of all scenes together and of each by itself; less where the partnership is younger.
 
 The own agency's numbers are exact; the others' are the sum of what is published of each kind.
 Refuses a line between weeks of which something is hidden: it would look like a fall.
@@ -27,6 +27,9 @@ from sluss_server.web.panels.chart import Chart, Look
 from sluss_server.web.panels.counts import ALL, Counts, Figure
 
 WEEKS: Final = 26
+_FEW: Final = 4
+DRAWN: Final = 12
+"""So many scenes have a picture each; the table has all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,29 +66,45 @@ class Trend:
     kind: Kind | None
 
     @property
+    def drawn(self) -> tuple[Series, ...]:
+        """The scenes that have a picture: where there are many, those of most own reports, in their usual order."""
+        most = sorted(range(len(self.scenes)), key=lambda place: -sum(self.scenes[place].own))[:DRAWN]
+        return tuple(self.scenes[place] for place in sorted(most))
+
+    @property
+    def gaps(self) -> bool:
+        """Whether there are weeks of which the others' part is known, but not the whole of it."""
+        return any(one.state in {"part", "hidden"} for one in self.chosen.others)
+
+    @property
     def rows(self) -> list[tuple[int, int, Figure]]:
         """Each week with its numbers, the newest first."""
         return list(zip(self.weeks, self.chosen.own, self.chosen.others, strict=True))[::-1]
+
+
+def weeks_of(numbers: Counts) -> range:
+    """Return the weeks that are drawn: never those from before there was anything."""
+    return range(min(max(numbers.first, numbers.weeks.start), numbers.weeks.stop - 1), numbers.weeks.stop)
 
 
 def series(numbers: Counts, place: int, scene: Scene | None) -> Series:
     """Return the weeks of one scene, or of all of them for place 0."""
     return Series(
         scene=scene,
-        own=tuple(numbers.own_of(numbers.mine, week, place) for week in numbers.weeks),
-        others=tuple(numbers.others_of(numbers.theirs, week, place) for week in numbers.weeks),
+        own=tuple(numbers.own_of(numbers.mine, week, place) for week in weeks_of(numbers)),
+        others=tuple(numbers.others_of(numbers.theirs, week, place) for week in weeks_of(numbers)),
     )
 
 
 async def load(services: Services, viewer: Viewer, ask: Ask) -> Trend:
-    """Load 26 weeks, of all kinds or of the one that `kind=` names."""
+    """Load half a year, of all kinds or of the one that `kind=` names."""
     pack = viewer.pack
     kind = counts.kind_asked(pack, ask.query)
     numbers = await counts.load(services, viewer, ask, weeks=WEEKS, kind=kind)
     scenes = viewer.scenes
     each = () if ask.scene else tuple(series(numbers, place, scene) for place, scene in scenes.items())
     return Trend(
-        weeks=tuple(numbers.weeks),
+        weeks=tuple(weeks_of(numbers)),
         chosen=series(numbers, ask.scene or ALL, scenes.get(ask.scene)),
         scenes=each,
         kinds=counts.kinds_offered(pack),
@@ -104,7 +123,14 @@ def view(data: Trend, look: Look) -> Mapping[str, object]:
     colours = {"type": "nominal", "scale": {"domain": [own, others], "range": [ink.main, ink.other]}}
     weeks = {"field": "week", "type": "ordinal", "title": text("Week")}
     axis = {"labelExpr": "toNumber(slice(datum.label, 6))", "labelAngle": 0, "labelOverlap": True}
-    numbers = {"type": "quantitative", "title": text("Reports"), "axis": {"tickMinStep": 1, "format": ",d"}}
+    most = max((*data.chosen.own, *(figure.value for figure in data.chosen.others if figure.state == "shown")))
+    numbers = {
+        "type": "quantitative",
+        "title": text("Reports"),
+        "axis": {"tickMinStep": 1, "format": ",d"},
+        # Where there are few, halves of a report would be named as whole ones.
+        "scale": {"domain": [0, _FEW]} if most < _FEW else {},
+    }
     return {
         "data": {"values": values},
         "encoding": {"x": {**weeks, "axis": axis}},

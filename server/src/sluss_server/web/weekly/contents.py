@@ -1,5 +1,7 @@
 """What the weekly pack shows of a week: the panels' own numbers, put together.
 
+Duties have no week: they are as they stand on the day on which the pack is made, which it says. So the Monday meeting
+has them in the pack of the week that has just ended; the pack of an older week leaves them out, and stays as it was.
 Refuses numbers of its own: what the panels load is shown, so that paper and screen never differ.
 Source: docs/secrecy-rules.md B8.
 
@@ -11,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sluss_schemas.directory import Genesis
-from sluss_server.aggregates.cells import begins, days_of
+from sluss_server.aggregates.cells import begins, day_of, days_of
 from sluss_server.services import Services
 from sluss_server.services.sessions import Viewer
 from sluss_server.web.asking import Ask
@@ -35,7 +37,8 @@ class Contents:
         pulse: the reports by kind.
         scenes: the reports by scene.
         objectives: how far they are at the end of the week.
-        duties: what the agency has to do, as it is now.
+        today: the day on which this is put together.
+        duties: what the agency has to do on that day; None in a week before the last whole one.
 
     """
 
@@ -47,7 +50,8 @@ class Contents:
     pulse: Pulse
     scenes: tuple[Zone, ...]
     objectives: Objectives
-    duties: Duties
+    today: int
+    duties: Duties | None
 
 
 async def load(services: Services, viewer: Viewer, ask: Ask) -> Contents:
@@ -65,5 +69,6 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Contents:
         pulse=await pulse.load(services, viewer, ask),
         scenes=(await zones.load(services, viewer, ask)).zones,
         objectives=await objectives.load(services, viewer, ask),
-        duties=await duties.load(services, viewer, ask),
+        today=day_of(viewer.now, viewer.pack.zone),
+        duties=None if ask.week < ask.this_week - 1 else await duties.load(services, viewer, ask),
     )

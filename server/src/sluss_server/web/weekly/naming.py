@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from sluss_schemas.directory import Scene
-from sluss_schemas.forms.base import field_named
+from sluss_schemas.forms.facts import fact_field
 from sluss_schemas.forms.registry import FORMS
 from sluss_schemas.ids import NO_SCENE
 from sluss_schemas.policy.model import Pack
@@ -28,6 +28,7 @@ FACTS: Final = {
     "naloxone_doses": mark("Doses of naloxone"),
     "outcome": mark("How it ended"),
     "suspected_groups": mark("What was probably taken"),
+    "age_groups": mark("Age groups"),
     "step": mark("Step of an episode"),
     "status": mark("Status of a defect"),
     "defects": mark("What is defective"),
@@ -85,7 +86,7 @@ class Names:
             return Named(SCENE, found.slug, found.label_en, found.label_sv)
         if value in _SPECIAL:
             return Named(dim, _SPECIAL[value])
-        field = field_named(FORMS[kind], dim)
+        field = fact_field(FORMS[kind], dim)
         if field is not None and field.kind_of_value == "bool":
             return Named(dim, _TRUTH.get(value, str(value)))
         codes = next((one.codes for one in dimensions(self._pack, kind) if one.name == dim), "")
@@ -96,7 +97,7 @@ class Names:
 
     def value(self, kind: int, name: str, value: int) -> str | int:
         """Return a coded fact of a report: the name of its code, or the number that it is."""
-        field = field_named(FORMS[kind], name)
+        field = fact_field(FORMS[kind], name)
         if field is None or not field.codes:
             return value
         found = (code for code, one in self._pack.codes.get(field.codes, {}).items() if one.n == value)

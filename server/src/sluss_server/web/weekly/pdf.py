@@ -21,6 +21,7 @@ import typst
 from sluss_server.aggregates.cells import date_of
 from sluss_server.web.panels.base import mark
 from sluss_server.web.panels.counts import Figure
+from sluss_server.web.panels.duties import Duty
 from sluss_server.web.panels.objectives import Aim
 from sluss_server.web.panels.pulse import Pulse
 from sluss_server.web.panels.zones import Zone
@@ -79,6 +80,8 @@ def figure(one: Figure, words: Words) -> str:
     """Return what stands for a figure of the others, as on the pages."""
     if one.state == "shown":
         return words.number(one.value)
+    if one.state == "part" and not one.value:
+        return words.text(mark("hidden"))
     if one.state == "part":
         return f"≥ {words.number(one.value)}"
     if one.state == "hidden":
@@ -108,8 +111,8 @@ def said(contents: Contents, words: Words) -> dict[str, object]:
             mark(
                 "The own agency's numbers are exact. Those of the others are as published, rounded to {to}. One that "
                 "is hidden stands as less than the least number that is shown: it is smaller, or it would give another "
-                "small one away. “≥” is a sum of which a part is hidden; “–” is what nobody else files. Made of "
-                "coded facts alone: what people wrote is sealed."
+                "small one or a single report away. “≥” is a sum of which a part is hidden, “hidden” one of which "
+                "every part is; “–” is what nobody else files. Made of coded facts alone: what people wrote is sealed."
             )
         ).format(to=contents.round_to),
     }
@@ -117,20 +120,16 @@ def said(contents: Contents, words: Words) -> dict[str, object]:
 
 def _lead(pulse: Pulse, agency: str, words: Words) -> list[str]:
     usual, text = pulse.total_usual, words.text
-    lines = [
-        text(
-            mark(
-                "{agency} filed {total} reports; the median of the four weeks before is {median}, and they had {low} "
-                "to {high}."
-            )
-        ).format(
-            agency=agency,
-            total=words.number(pulse.total),
+    filed = text(mark("Reports of {agency}: {total}.")).format(agency=agency, total=words.number(pulse.total))
+    compared = text(mark("There is no week before it to compare with."))
+    if usual is not None:
+        compared = text(mark("Median of the weeks before ({weeks}): {median}; they had {low} to {high}.")).format(
+            weeks=pulse.before,
             median=words.number(usual.median),
             low=words.number(usual.low),
             high=words.number(usual.high),
         )
-    ]
+    lines = [f"{filed} {compared}"]
     if pulse.open:
         lines.append(text(mark("The week is not over: a number below the usual range says nothing yet.")))
     unusual = [printable(words.label(row.kind)) for row in pulse.unusual]
@@ -226,10 +225,18 @@ def _aim(one: Aim, words: Words) -> list[str]:
 
 
 def _duties(contents: Contents, words: Words) -> dict[str, object]:
-    text, rows = words.text, contents.duties.rows
+    text = words.text
+    if contents.duties is None:
+        rows: Sequence[Duty] = ()
+        title = text(mark("Duties of the own agency"))
+        none = text(mark("Duties are as of today: the pack of the last whole week has them."))
+    else:
+        rows = contents.duties.rows
+        title = text(mark("Duties of the own agency on {date}")).format(date=words.date(contents.today))
+        none = text(mark("No duty is open."))
     more = text(mark("{number} more kinds of duties stand in the overview."))
     return {
-        "title": text(mark("Duties of the own agency, as they are now")),
+        "title": title,
         "head": [
             text(mark("Duty")),
             text(mark("Overdue")),
@@ -247,7 +254,7 @@ def _duties(contents: Contents, words: Words) -> dict[str, object]:
             }
             for one in rows[:DUTIES]
         ],
-        "none": text(mark("No duty is open.")),
+        "none": none,
         "more": more.format(number=words.number(len(rows) - DUTIES)) if len(rows) > DUTIES else "",
     }
 

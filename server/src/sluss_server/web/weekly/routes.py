@@ -2,6 +2,8 @@
 
 Refuses whoever has no session, as pages do; a week or a month that is none, or is yet to come, is a page that says so.
 
+Report by report there are the own agency's facts alone, and who takes them along stands in its ledger.
+
 > INVARIANT: a file is made at the moment at which it is asked for, of what its viewer may see then, and kept nowhere.
 """
 
@@ -85,6 +87,7 @@ class Packs(Desk):
 
         _, viewer = await self._asked(request)
         name, days = month(asking.query_of(request.scope).get("month", ""), viewer)
+        await self._shell.services.coded.note(viewer, name)
         pages = self._shell.services.coded.between(viewer, days)
         return ASGIStreamingResponse(
             iterator=lines.lines(viewer, pages), media_type=JSON_LINES, headers=_headers(f"sluss-facts-{name}.jsonl")

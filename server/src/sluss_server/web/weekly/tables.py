@@ -31,7 +31,10 @@ COLUMNS: Final = {
     "value": mark("Which of them: a scene, or a code of the fact."),
     "value_label": mark("What the value is called."),
     "whose": mark("own: the own agency's exact count. others: what is published of all others together."),
-    "number": mark("The count, or the sum. <5 is hidden: it is smaller, or it would give another small one away."),
+    "number": mark(
+        "The count, or the sum. <5 is hidden: it is smaller, or it would give another small one or a single report "
+        "away."
+    ),
     "hidden": mark("yes where the number is hidden."),
     "rounded_to": mark("To what the number is rounded; empty for an exact one."),
 }
