@@ -20,7 +20,7 @@ async def town(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if request.param == "postgresql":
         found = request.getfixturevalue("databases")
         assert isinstance(found, Databases)
-        where = found.new()
+        where = await found.migrated()
     built = await (await Town(where).open()).build()
     yield built
     await built.close()

@@ -36,7 +36,7 @@ def test_the_dimensions_are_those_of_the_pack() -> None:
         1: ["sub_kind", "severity"],
         2: ["sub_kind"],
         3: ["found_as", "substances"],
-        4: ["naloxone_doses", "outcome", "suspected_groups"],
+        4: ["naloxone_doses", "outcome", "suspected_groups", "age_groups"],
         5: [],
         7: [],
         8: ["step"],
@@ -92,7 +92,7 @@ def test_a_report_stands_at_one_child_of_each_family_whatever_it_tells(kind: int
     for family in table.families:
         if family.children and family.children[0][0] != SCENE:
             assert [number for cell, number in found if cell in family.children] == [1]
-    assert all(cell in {*table.figures, *((name, SUM + 1) for name in table.sums)} for cell, _ in found)
+    assert all(cell in {*table.figures, *((one.name, SUM + 1) for one in table.sums)} for cell, _ in found)
 
 
 @given(st.integers(0, 80_000))

@@ -11,7 +11,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import Engine, delete, event, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import decode
@@ -25,7 +25,7 @@ from sluss_server.storage import tables
 from tests.aggregates.attacker import Attacker, Publication, known_too_well
 from tests.server.cases import case, send
 from tests.server.sealer import SealedReport
-from tests.server.town import NOW, Town
+from tests.server.town import NOW, PACK, Town
 
 DAY: Final = 86_400
 LAST_WEEK: Final = NOW - 3 * DAY
@@ -59,6 +59,7 @@ class Life:
             "scene": self.chance.randint(1, 4),
             "values": self.values(kind),
             "time": NOW - self.chance.randint(0, 20) * DAY,
+            "counts": self.chance.choice([None, None, False, True]),
         }
         return self.town.report(slug, kind, **{**given, **more})
 
@@ -97,10 +98,18 @@ async def counts(town: Town) -> dict[Row, int]:
     return {(one.agency, one.dim, one.kind, one.day, one.scene, one.value): one.count for one in rows if one.count}
 
 
-async def counted_again(town: Town) -> dict[Row, int]:
-    """Count the facts that are stored, one report at a time."""
+async def counts_for_others(town: Town) -> dict[Row, int]:
+    rows = await stored(town, tables.rollups)
+    found = {(one.agency, one.dim, one.kind, one.day, one.scene, one.value): one.count + one.kept for one in rows}
+    return {key: number for key, number in found.items() if number}
+
+
+async def counted_again(town: Town, *, elsewhere: bool = True) -> dict[Row, int]:
+    """Count the facts that are stored, one report at a time; without those whose event counts `elsewhere`."""
     found = Counter[Row]()
     for one in await stored(town, tables.facts):
+        if one.elsewhere and not elsewhere:
+            continue
         local = datetime.fromtimestamp(one.time, UTC).astimezone(ZoneInfo("Europe/Stockholm")).date()
         day = local.toordinal() - datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
@@ -129,6 +138,7 @@ async def test_counts_are_those_of_the_facts_whatever_happened(town: Town, seed:
 
     found = await counts(town)
     assert found == await counted_again(town)
+    assert await counts_for_others(town) == await counted_again(town, elsewhere=False) != found
     assert len({key for key in found if not key[1]}) > 10
     # One row of facts for each report: an amendment takes its predecessor's place, and of a fork one counts.
     reports = {one.digest: one.report_id for one in await stored(town, tables.reports)}
@@ -269,6 +279,73 @@ async def test_a_screen_of_several_shows_the_total_of_all_where_each_of_them_is_
     assert figure(await asked(town, "health", "security"), "scene", 2) is None
 
 
+async def test_an_event_that_two_agencies_write_down_counts_once_for_others_and_for_each_of_them(town: Town) -> None:
+    await push(town, "security", incidents(town, 20, 1))
+    more = {"scene": 1, "values": (1, 2), "time": LAST_WEEK}
+    linked = [town.report("police", 1, counts=False, **more) for _ in range(10)]
+    await push(town, "police", [*linked, *(town.report("police", 1, **more) for _ in range(10))])
+    # What a colleague corrects who cannot see the link stays linked, also in the push that brings the first version.
+    first = town.report("police", 1, counts=False, **more)
+
+    def later(one: SealedReport, **said: Any) -> SealedReport:  # noqa: ANN401  # of a draft
+        number = one.manifest.version + 1
+        follows = {"report_id": one.manifest.report_id, "version": number, "parents": (one.digest,)}
+        return town.report("police", 1, **more, **follows, **said)
+
+    second = [later(one) for one in linked]
+    await push(town, "police", [first, later(first), *second])
+    await publish(town)
+
+    assert figure(await asked(town, "health")) == 30
+    assert figure(await asked(town, "security")) == 10
+    assert figure(await asked(town, "police")) == 20
+    assert figure(await asked(town, "police", "security")) == 30
+    own = await asked(town, "police")
+    assert [one.number for one in own.own if (one.dim, one.scene) == ("", 1)] == [21], "its own figures are exact"
+
+    # They were of other events after all.
+    await push(town, "police", [later(one, counts=True) for one in second])
+    town.clock.now = NOW + 7 * DAY
+    await publish(town)
+    assert figure(await asked(town, "health")) == 40
+    own = await asked(town, "police")
+    assert [one.number for one in own.own if (one.dim, one.scene) == ("", 1)] == [21]
+
+
+async def test_what_is_asked_of_the_cube_is_found_by_a_range_of_an_index(town: Town) -> None:
+    if town.engine.dialect.name != "sqlite":
+        pytest.skip("a plan of SQLite's")
+    core = town.services._core
+    view, caller = await core.enter(await town.caller(town.supervisor("police")))
+    weeks, kinds = (week_named(WEEK) - 25, week_named(WEEK) + 1), [1, 3, 4]
+    run = list[tuple[str, Any]]()
+
+    def note(_c: object, _cursor: object, statement: str, given: Any, _context: object, _many: object) -> None:  # noqa: ANN401  # the driver's
+        run.append((statement, given))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        cube = town.services.cube
+        await cube.others(view, caller.agency, kinds, weeks)
+        await cube.others(view, caller.agency, kinds, weeks, dims=("", "scene"))
+        await cube.own_totals(view.partnership, caller.agency, kinds, weeks)
+        await cube.own_weeks(view.partnership, caller.agency, PACK, kinds, weeks)
+        await cube.together(view, {caller.agency}, kinds, weeks)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    tables_read = set[str]()
+    async with town.engine.read() as connection:
+        for statement, given in run:
+            plan = [row[-1] for row in await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", given)]
+            found = [step for step in plan if "USING" in step and "INDEX" in step]
+            assert found
+            assert not any(step.startswith("SCAN") for step in plan), plan
+            assert all("partnership_id=? AND" in step and ">? AND" in step for step in found), found
+            tables_read |= {step.split()[1] for step in found}
+    assert tables_read == {"published_cells", "published_from", "rollups"}
+
+
 async def test_field_staff_are_refused(town: Town) -> None:
     caller = await town.caller(town.field("police"))
     with pytest.raises(Invalid) as refused:
@@ -289,6 +366,8 @@ async def test_of_what_the_server_published_a_solver_finds_nothing_small(town: T
                 scene=chance.choices(scenes, [12, 7, 2, 1])[0],
                 values=(chance.choices(codes, [9, 5, 3, 1, 1])[0], chance.randint(1, 3)),
                 time=LAST_WEEK,
+                # A report in six is of an event that counts by another one.
+                counts=chance.choice([None, None, None, None, True, False]),
             )
             for _ in range(number)
         ]
@@ -321,6 +400,29 @@ async def test_of_what_the_server_published_a_solver_finds_nothing_small(town: T
         attacker = Attacker(families, seen)
         small = [[cell for cell in attacker.cells if one.exact.get(cell, 0) < 5] for one in seen]
         assert known_too_well(attacker, small, 5) == []
+    await no_joint_screen_tells_more(town, cells, made)
+
+
+async def no_joint_screen_tells_more(town: Town, cells: Iterable[Any], made: Iterable[Any]) -> None:
+    """Whoever takes their own part off a joint total has a figure of the same publication that they are shown alone."""
+    figures = {(one.viewer, one.kind, one.revision, one.dim, one.value): one.figure for one in cells}
+    totals = Counter[tuple[int, int, str, int]]()
+    for row in made:
+        totals[row.kind, row.revision, row.dim, row.value] += row.count
+    seen = 0
+    for group in (("police", "security"), ("security", "health"), tuple(town.agencies)):
+        for slug in group:
+            for one in (await asked(town, slug, *group)).others:
+                if one.figure is None:
+                    continue
+                seen += 1
+                assert one.figure == 5 * ((2 * totals[one.kind, one.revision, one.dim, one.value] + 5) // 10)
+                alone = {
+                    figures.get((town.agencies[present].id, one.kind, one.revision, one.dim, one.value))
+                    for present in group
+                }
+                assert None not in alone
+    assert seen > 10
 
 
 def _families(cells: Iterable[Cell]) -> list[Family]:

@@ -69,6 +69,17 @@ OPIOIDS: Final = {
     "PHARMACEUTICAL OPIOID",
     "SUBOXONE",
 }
+AGES: Final = {
+    "0 - 9": "0-17",
+    "10 - 14": "0-17",
+    "25 - 29": "21-34",
+    "40 - 49": "35-49",
+    "50 - 59": "50+",
+    "60 - 69": "50+",
+    "70 - 79": "50+",
+    "80 - *": "50+",
+}
+"""Every other band of theirs lies in two groups of ours."""
 
 
 @dataclass(frozen=True)
@@ -286,6 +297,7 @@ def overdoses(rows: list[Row]) -> Iterator[tuple[date, str, str, object, int]]:
         drugs = {row["Susp OD Drug Desc"] for row in mine}
         groups = {group for drug in drugs if (group := group_of(drug))}
         yield day, kind, "suspected_groups", SEVERAL if len(groups) > 1 else min(groups, default=None), 1
+        yield day, kind, "age_groups", AGES.get(victim["Age Range"], "unknown"), 1
 
 
 def stockholm_day(row: Row) -> date:

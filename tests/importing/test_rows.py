@@ -197,6 +197,7 @@ def test_a_value_that_would_have_to_be_guessed_is_refused(tmp_path: Path, row: s
         (EVENTS.replace('sub_kind = "quarrel"', 'colour = "red"'), "kind.table.Fight.colour"),
         (EVENTS.replace("situation =", "needles ="), "fields.needles"),
         (EVENTS.replace("situation =", '"place.colour" ='), "fields.place.colour"),
+        (EVENTS.replace("situation =", '"subject.hair" ='), "fields.subject.hair"),
         (EVENTS.replace("situation =", "observed_at ="), "fields.observed_at"),
         (EVENTS.replace("Europe/Stockholm", "Europe/Nowhere"), "observed_at.zone"),
         (EVENTS.replace("Europe/Stockholm", "../etc"), "observed_at.zone"),

@@ -22,7 +22,7 @@ import msgspec
 
 from sluss_client.mappings.values import plain
 from sluss_schemas import forms
-from sluss_schemas.forms.base import Field, Place, field_named
+from sluss_schemas.forms.base import Declared, Field, Person, Place, field_named
 from sluss_schemas.ids import AGENCY_SECTORS
 from sluss_schemas.policy.pack import builtin
 from sluss_schemas.problems import Invalid
@@ -30,6 +30,8 @@ from sluss_schemas.problems import Invalid
 SKIP: Final = "skip"
 """In a table of kinds: rows with this value become no report."""
 _SET_APART: Final = frozenset({"scene", "observed_at"})
+_INNER: Final[dict[str, type[Declared]]] = {"place": Place, "subject": Person}
+"""What has fields of its own, `place.lat`; the one person that a row is about is `subject`."""
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -312,6 +314,6 @@ def _check_field(name: str, kinds: set[type[forms.Form]]) -> None:
     first, dot, rest = name.partition(".")
     known = first not in _SET_APART and all(field_named(form, first) is not None for form in kinds)
     if known and dot:
-        known = first == "place" and field_named(Place, rest) is not None
+        known = first in _INNER and field_named(_INNER[first], rest) is not None
     if not known:
         raise Invalid("bad_mapping", f"fields.{name}", "Not every kind in this mapping has such a field.")

@@ -230,8 +230,9 @@ def _put(values: dict[str, object], name: str, value: object) -> None:
     if not dot:
         values[first] = value
         return
-    inner: Any = values.setdefault(first, {})
-    inner[rest] = value
+    inner: Any = values.setdefault(first, [{}] if first == "subject" else {})
+    # A row is about one person at most.
+    (inner[0] if first == "subject" else inner)[rest] = value
 
 
 def _numbers(kind: str, values: dict[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from sluss_schemas.forms.base import Form, Person, Place, age_range, persons_of,
 from sluss_schemas.forms.catalogue import Row, catalogue, markdown
 from sluss_schemas.forms.checking import MAX_TEXT, check
 from sluss_schemas.forms.drugs import MarketNote, OverdoseEvent, SeizureOrFind
-from sluss_schemas.forms.facts import fact_names, facts
+from sluss_schemas.forms.facts import fact_field, fact_names, facts
 from sluss_schemas.forms.order import DealingObservation, OrderIncident, PublicTip
 from sluss_schemas.forms.people import (
     AbsentPersonConcern,
@@ -26,7 +26,17 @@ from sluss_schemas.forms.places import LitterNeedles, PlaceDefect
 from sluss_schemas.forms.registry import FORMS, form_type, kind_name
 from sluss_schemas.forms.staff import ActivityLog, HandoverNote, MeetingRecord, SafetyAlert, StaffThreat
 from sluss_schemas.forms.values import make, to_values
-from sluss_schemas.forms.wire import author_extra, coded, hold_in, place_stayed, quoted_in, read, rebuild, sections
+from sluss_schemas.forms.wire import (
+    author_extra,
+    coded,
+    event_in,
+    hold_in,
+    place_stayed,
+    quoted_in,
+    read,
+    rebuild,
+    sections,
+)
 
 __all__ = [
     "FORMS",
@@ -59,6 +69,8 @@ __all__ = [
     "catalogue",
     "check",
     "coded",
+    "event_in",
+    "fact_field",
     "fact_names",
     "facts",
     "form_type",

@@ -257,13 +257,13 @@ def age_range(person: Person) -> tuple[int | None, int | None]:
 
     Both the band and the bounds count, the narrower of each: doubt is what neither excludes.
     """
-    low, high = _band(person.age_band)
+    low, high = band_bounds(person.age_band)
     lows = [age for age in (low, person.age_min) if age is not None]
     highs = [age for age in (high, person.age_max) if age is not None]
     return (max(lows) if lows else None), (min(highs) if highs else None)
 
 
-def _band(band: str | None) -> tuple[int | None, int | None]:
+def band_bounds(band: str | None) -> tuple[int | None, int | None]:
     """Read an age band, whose code is its bounds: `12-14`, `65+`, `unknown`."""
     if band is None:
         return None, None

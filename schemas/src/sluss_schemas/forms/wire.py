@@ -10,7 +10,7 @@ An array may be shorter than the form, because fields are only ever added at the
 
 Shapes, where `...` stands for the kind's own fields in declared order:
 
-    SIT  [kind, observed_at in Unix seconds, text | nil, [...]]     always there
+    SIT  [kind, observed_at in Unix seconds, text | nil, [...], event]    always there
     PLC  [scene slug | nil, place | nil, ...]                       place  = the fields of `Place`
     SUB  [person, ...]                                              person = the fields of `Person`
     CAR  [text | nil, ...]    ENF  [text | nil, ...]    SAF  [cue, ...]
@@ -19,6 +19,9 @@ Shapes, where `...` stands for the kind's own fields in declared order:
 
 There the place is whole, with its feature's code in letters; `hold` says why the version went to the own agency alone,
 and `stays` that the others get the scene without the place.
+
+`event` is 16 bytes that mark what happened: two records with one mark are of one event, and a mark by itself is noise.
+An older situation ends before it.
 
 Codes are their numbers; lists may be empty; there are no maps and no floats.
 Source: docs/forms.md, docs/secrecy-rules.md ("How the pack meets the keys", protected places).
@@ -55,14 +58,18 @@ from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 
 _CODED_AT: Final[Mapping[Compartment, int]] = {"PLC": 2, "CAR": 1, "ENF": 1}
+_EVENT_AT: Final = 4
 
 Array = list[object]
 
 
-def sections(form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False) -> dict[Compartment, Array]:
+def sections(
+    form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False, event: bytes = b""
+) -> dict[Compartment, Array]:
     """Return the full section's array of every compartment that is filled; the situation always is.
 
     With `place_stays` the place is left out: the scene alone is told, and `author_extra` has the rest.
+    `event` is the mark of what happened; without one the situation has none.
 
     Raises:
         Invalid: `unknown_code` for a code that the pack does not have.
@@ -80,7 +87,7 @@ def sections(form: Form, owner: Sector, pack: Pack, *, place_stays: bool = False
         first = [_written(field, values[field.name], lists) for field in named]
         rest = [_written(field, values[field.name], lists) for field in own]
         if compartment == "SIT":
-            cut[compartment] = [form.KIND, *first, rest]
+            cut[compartment] = [form.KIND, *first, rest, *([event] if event else [])]
         elif compartment in {"SUB", "SAF"}:
             cut[compartment] = _list(first[0], compartment)
         else:
@@ -128,6 +135,12 @@ def quoted_in(author_extra: Sequence[object] | None) -> object:
     """Return what a version says of what it quotes, as `quoting.read_quoted` takes it; nothing where it quotes none."""
     marks = _at(author_extra or (), 1)
     return _at(marks, 2) if isinstance(marks, list | tuple) else None
+
+
+def event_in(situation: Sequence[object]) -> bytes:
+    """Return the mark of what a full situation is about; nothing where it has none."""
+    mark = _at(situation, _EVENT_AT)
+    return mark if isinstance(mark, bytes) else b""
 
 
 def rebuild(
@@ -241,6 +254,9 @@ def _values(form: type[Form], compartment: Compartment, array: Sequence[object],
     if compartment == "SIT":
         if _at(array, 0) != form.KIND:
             raise Invalid("malformed", compartment)
+        mark = _at(array, _EVENT_AT)
+        if mark is not None and not (isinstance(mark, bytes) and len(mark) == ID_BYTES):
+            raise Invalid("malformed", "event")
         first, rest = [_at(array, 1), _at(array, 2)], _list(_at(array, 3), compartment)
     elif compartment in {"SUB", "SAF"}:
         first, rest = [list(array)], ()

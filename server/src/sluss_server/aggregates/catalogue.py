@@ -16,7 +16,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sluss_schemas.forms.base import Field, field_named
+from sluss_schemas.forms.base import Field
+from sluss_schemas.forms.facts import fact_field
 from sluss_schemas.forms.registry import FORMS
 from sluss_schemas.ids import NO_SCENE, Sector
 from sluss_schemas.policy.cells import REACH, reach
@@ -30,11 +31,15 @@ Fact = int | tuple[int, ...] | None
 
 
 class Dimension(NamedTuple):
-    """A coded fact of a kind: what it may be, or that it is summed; `codes` names the list of its labels."""
+    """A coded fact of a kind: what it may be, or that it is summed.
+
+    `codes` names the list of its labels, and `most` is the largest number of one that is summed.
+    """
 
     name: str
     values: tuple[int, ...]
     codes: str = ""
+    most: int = 0
 
     @property
     def summed(self) -> bool:
@@ -42,11 +47,18 @@ class Dimension(NamedTuple):
         return not self.values
 
 
+class Sum(NamedTuple):
+    """A dimension that is summed, and the largest number that one report gives."""
+
+    name: str
+    most: int
+
+
 class Table(NamedTuple):
     """What is published of one kind and week: families of counts, and sums that stand by themselves."""
 
     families: tuple[Family, ...]
-    sums: tuple[str, ...]
+    sums: tuple[Sum, ...]
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -56,7 +68,7 @@ class Table(NamedTuple):
     @property
     def figures(self) -> tuple[Cell, ...]:
         """Every cell of which a figure is published."""
-        return (*self.cells, *((name, SUM) for name in self.sums))
+        return (*self.cells, *((one.name, SUM) for one in self.sums))
 
 
 class Rule(NamedTuple):
@@ -96,7 +108,7 @@ def rule_of(pack: Pack, kind: int) -> Rule:
 def _dimensions(kind: int, facts: tuple[str, ...], lists: tuple[tuple[int, ...], ...]) -> tuple[Dimension, ...]:
     found = []
     for name, numbers in zip(facts, lists, strict=True):
-        field = field_named(FORMS[kind], name)
+        field = fact_field(FORMS[kind], name)
         # A fact that no form has keeps its place among the values.
         found.append(Dimension(name, (NOT_GIVEN,)) if field is None else _dimension(field, numbers))
     return tuple(found)
@@ -110,7 +122,7 @@ def dimensions(pack: Pack, kind: int) -> tuple[Dimension, ...]:
 
 def _numbers(pack: Pack, kind: int, name: str) -> tuple[int, ...]:
     """Return the numbers of the codes that a kind's fact may have."""
-    field = field_named(FORMS[kind], name)
+    field = fact_field(FORMS[kind], name)
     if field is None or not field.codes:
         return ()
     list_ = pack.codes.get(field.codes, {})
@@ -118,7 +130,7 @@ def _numbers(pack: Pack, kind: int, name: str) -> tuple[int, ...]:
 
 
 def _dimension(field: Field, numbers: tuple[int, ...]) -> Dimension:
-    return Dimension(field.name, _values(field, numbers), field.codes)
+    return Dimension(field.name, _values(field, numbers), field.codes, field.high)
 
 
 def _values(field: Field, numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -135,13 +147,13 @@ def _values(field: Field, numbers: tuple[int, ...]) -> tuple[int, ...]:
 
 def table_of(pack: Pack, kind: int, scenes: Iterable[int]) -> Table:
     """Return the table of a kind in a partnership of these scenes."""
-    families, sums = list[Family](), list[str]()
+    families, sums = list[Family](), list[Sum]()
     if SCENE in pack.kinds[kind].facts:
         children = tuple((SCENE, scene) for scene in sorted({NO_SCENE, *scenes}))
         families.append(Family(TOTAL, children))
     for one in dimensions(pack, kind):
         if one.summed:
-            sums.append(one.name)
+            sums.append(Sum(one.name, one.most))
         else:
             families.append(Family(TOTAL, tuple((one.name, value) for value in one.values)))
     return Table(tuple(families) or (Family(TOTAL, ()),), tuple(sums))

@@ -10,6 +10,7 @@ Source: docs/secrecy-rules.md B8.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -68,6 +69,7 @@ def date_of(day: int) -> date:
     return _EPOCH + timedelta(days=day)
 
 
+@lru_cache(1024)
 def week_name(week: int) -> str:
     """Return `2026-W06`."""
     year, number, _ = date_of(days_of(week)[0]).isocalendar()

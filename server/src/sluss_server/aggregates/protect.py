@@ -2,6 +2,7 @@
 
 Small numbers are hidden first; then the table is looked at as somebody would who knows every shown number exactly and
 of the hidden ones only their limits, and more is hidden until each small number could be any small number.
+A sum is no count: it is hidden where one report might be so much of it that another one's author could tell its number.
 Refuses nothing: a table of which nothing may be shown has nothing shown.
 
 The looking is the spreading of bounds over the families. It is exact where families meet in one cell only and form no
@@ -34,6 +35,8 @@ class Span(NamedTuple):
 
 ANY_COUNT: Final = Span(0, math.inf)
 """What is known of a count that is not shown."""
+NEAR_PER_CENT: Final = 10
+"""Whoever could tell a number to within so much of it is taken to know it."""
 
 
 def protect(
@@ -61,6 +64,24 @@ def protect(
             break
         shown.discard(hidden)
     return frozenset(shown)
+
+
+def is_even(total: int, givers: int, most: int) -> bool:
+    """Tell whether a sum says no single report's number, whatever the reports are.
+
+    The p% rule: whoever wrote the second largest takes their own number away, and is left with the largest and all the
+    others together. The single numbers are kept nowhere, so the reports are taken to be as uneven as they can be, each
+    of the others at one.
+
+    Args:
+        total: the sum.
+        givers: how many reports give anything of it.
+        most: the largest number that a form takes.
+
+    """
+    largest = min(most, total - (givers - 1))
+    second = min(most, total - (givers - 2) - largest)
+    return givers > 1 and 100 * (total - largest - second) >= NEAR_PER_CENT * largest
 
 
 def spans(

@@ -17,9 +17,9 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from sluss_server.aggregates.catalogue import Rule, Table
+from sluss_server.aggregates.catalogue import Rule, Sum, Table
 from sluss_server.aggregates.cells import GIVEN, SUM, TOTAL, Cell
-from sluss_server.aggregates.protect import Span, protect
+from sluss_server.aggregates.protect import Span, is_even, protect
 
 Counts = Mapping[Cell, int]
 
@@ -78,7 +78,7 @@ def revised(table: Table, exact: Exact, before: Counts, shown_before: Collection
         if cell not in open_ and (need := _need(moved[cell], before.get(cell, 0), limits[cell], rule)) is not None
     }
     shown = protect(table.families, moved, open_, needs, limits)
-    still = {(name, SUM) for name in table.sums if abs(_moved(exact.counts, before, (name, GIVEN))) < rule.k}
+    still = {(one.name, SUM) for one in table.sums if not _moved_far(exact.counts, before, one, rule)}
     return {
         cell: figure
         for cell, figure in _figures(table, exact, shown, rule).items()
@@ -88,6 +88,12 @@ def revised(table: Table, exact: Exact, before: Counts, shown_before: Collection
 
 def _moved(now: Counts, before: Counts, cell: Cell) -> int:
     return now.get(cell, 0) - before.get(cell, 0)
+
+
+def _moved_far(now: Counts, before: Counts, one: Sum, rule: Rule) -> bool:
+    """Tell whether the movement of a sum is that of enough reports, and of none of them almost alone."""
+    more, givers = _moved(now, before, (one.name, SUM)), _moved(now, before, (one.name, GIVEN))
+    return abs(givers) >= rule.k and (more > 0) == (givers > 0) and is_even(abs(more), abs(givers), one.most)
 
 
 def joint(present: Iterable[Collection[Cell]]) -> set[Cell]:
@@ -105,13 +111,14 @@ def _large(exact: Exact, cell: Cell, rule: Rule) -> bool:
 
 
 def _figures(table: Table, exact: Exact, shown: Collection[Cell], rule: Rule) -> dict[Cell, int | None]:
-    """Return the figure of every cell, and of each sum: shown with the total, where enough reports give something."""
+    """Return the figure of every cell, and of each sum: shown with the total, where enough give something."""
     figures: dict[Cell, int | None] = {
         cell: rounded(exact.counts.get(cell, 0), rule.round_to) if cell in shown else None for cell in table.cells
     }
-    for name in table.sums:
-        open_ = TOTAL in shown and _large(exact, (name, GIVEN), rule)
-        figures[name, SUM] = rounded(exact.counts.get((name, SUM), 0), rule.round_to) if open_ else None
+    for name, most in table.sums:
+        total, givers = (exact.counts.get((name, value), 0) for value in (SUM, GIVEN))
+        open_ = TOTAL in shown and _large(exact, (name, GIVEN), rule) and is_even(total, givers, most)
+        figures[name, SUM] = rounded(total, rule.round_to) if open_ else None
     return figures
 
 

@@ -9,7 +9,7 @@ Source: docs/secrecy-rules.md B8; docs/decisions/0024-numbers-of-the-others.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from sluss_schemas.counts import MAX_WEEKS, CountsAnswer, CountsAsk, Figure, OwnCount
@@ -82,10 +82,19 @@ class Cube:
         )
 
     async def own_weeks(
-        self, partnership: bytes, agency: bytes, pack: Pack, kinds: Sequence[int], weeks: Weeks
+        self,
+        partnership: bytes,
+        agency: bytes,
+        pack: Pack,
+        kinds: Sequence[int],
+        weeks: Weeks,
+        *,
+        dims: Collection[str] | None = None,
     ) -> list[DayCount]:
-        """Return an agency's own exact counts by week, each at its Monday, with every dimension."""
+        """Return an agency's own exact counts by week, each at its Monday, of some dimensions or of all."""
         ask = _ask(partnership, agency, pack, kinds, (days_of(weeks[0])[0], days_of(weeks[1])[0]))
+        if dims is not None:
+            ask = ask._replace(dims=tuple(dim for dim in ask.dims if dim in dims))
         async with self._core.engine.read() as connection:
             return await rollups.weeks(connection, ask)
 
@@ -102,17 +111,19 @@ class Cube:
         async with self._core.engine.read() as connection:
             return await rollups.days(connection, _ask(partnership, agency, pack, kinds, days))
 
-    async def others(self, view: View, viewer: bytes, kinds: Sequence[int], weeks: Weeks) -> list[Shown]:
-        """Return what is published to an agency: of every cell the latest figure."""
+    async def others(
+        self, view: View, viewer: bytes, kinds: Sequence[int], weeks: Weeks, *, dims: Collection[str] | None = None
+    ) -> list[Shown]:
+        """Return what is published to an agency: of every cell the latest figure, of some dimensions or of all."""
         async with self._core.engine.read() as connection:
-            rows = await published.cells(connection, view.partnership, [viewer], kinds, weeks)
-        latest = dict[tuple[int, int, Cell], CellRow]()
-        for row in rows:
-            name = (row.kind, row.week, (row.dim, row.value))
-            # A revision says nothing of a cell that it leaves out.
-            if name not in latest or row.figure is not None:
-                latest[name] = row
-        return [Shown(*name, row.figure, row.revision, row.published_at) for name, row in sorted(latest.items())]
+            rows = await published.shown(connection, view.partnership, viewer, kinds, weeks, dims=dims)
+        latest = dict[tuple[int, int, Cell], Shown]()
+        for kind, week, dim, value, figure, revision, published_at in rows:
+            cell = (dim, value)
+            # A revision says nothing of a cell that it leaves out, and names none that the first one did not.
+            if figure is not None or (kind, week, cell) not in latest:
+                latest[kind, week, cell] = Shown(kind, week, cell, figure, revision, published_at)
+        return list(latest.values())
 
     async def together(self, view: View, present: Iterable[bytes], kinds: Sequence[int], weeks: Weeks) -> list[Shown]:
         """Return what a screen may show that several agencies look at: totals of all, theirs included.

@@ -7,7 +7,7 @@ Source: docs/secrecy-rules.md B8.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from sqlalchemy import bindparam, select
@@ -54,6 +54,18 @@ class CellRow(NamedTuple):
     published_at: int
 
 
+class Shown(NamedTuple):
+    """What an agency is shown of a cell; None where it is hidden."""
+
+    kind: int
+    week: int
+    dim: str
+    value: int
+    figure: int | None
+    revision: int
+    published_at: int
+
+
 _insert_weeks: Final = insert_all(published_weeks)
 _insert_from: Final = insert_all(published_from)
 _insert_cells: Final = insert_all(published_cells)
@@ -80,6 +92,18 @@ _cells: Final = (
     )
     .order_by(*published_cells.primary_key.columns)
 )
+_shown: Final = (
+    select(*(published_cells.c[name] for name in Shown._fields))
+    .where(
+        published_cells.c.partnership_id == bindparam("partnership"),
+        published_cells.c.viewer == bindparam("viewer"),
+        published_cells.c.kind.in_(bindparam("kinds", expanding=True)),
+        published_cells.c.week >= bindparam("first"),
+        published_cells.c.week < bindparam("after"),
+    )
+    .order_by(*published_cells.primary_key.columns)
+)
+_shown_of: Final = _shown.where(published_cells.c.dim.in_(bindparam("dims", expanding=True)))
 
 
 async def weeks(connection: AsyncConnection, partnership: bytes, between: tuple[int, int]) -> list[WeekRow]:
@@ -112,6 +136,30 @@ async def cells(
         "after": between[1],
     }
     return [CellRow(*row) for row in await connection.execute(_cells, asked)]
+
+
+async def shown(
+    connection: AsyncConnection,
+    partnership: bytes,
+    viewer: bytes,
+    kinds: Sequence[int],
+    between: tuple[int, int],
+    *,
+    dims: Collection[str] | None = None,
+) -> list[Shown]:
+    """Return what an agency is shown of kinds, every revision after the one before; of some dimensions or of all."""
+    asked: dict[str, object] = {
+        "partnership": partnership,
+        "viewer": viewer,
+        "kinds": list(kinds),
+        "first": between[0],
+        "after": between[1],
+    }
+    if dims is None:
+        rows = await connection.execute(_shown, asked)
+    else:
+        rows = await connection.execute(_shown_of, {**asked, "dims": sorted(dims)})
+    return [Shown._make(row) for row in rows.all()]
 
 
 async def insert(
