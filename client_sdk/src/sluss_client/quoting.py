@@ -98,6 +98,9 @@ def within(local: Local, limits: Quoted, agency: AgencyId, function: Function, b
     for one in limits.quotes:
         if one.agency not in chains or agency not in chains:
             return 0
+        # What is kept back leaves in no copy, not even to its owner, who could not tell that theirs is in it.
+        if one.held and agency != local.trust.own_id:
+            return 0
         receiver = Receiver(chains[agency].sector, function, own=agency == one.agency)
         got = weakest.automatic(pack, one.kind, chains[AgencyId(one.agency)].sector, receiver, embargo=one.held)
         rules.append(got.open | got.held)
