@@ -17,13 +17,15 @@ from sluss_schemas.forms import (
     MarketNote,
     OrderIncident,
     OutreachContact,
+    OverdoseEvent,
+    Person,
     ReportOfConcern,
     fact_names,
     facts,
 )
 from sluss_schemas.forms.base import fields
 from sluss_schemas.ids import Sector
-from sluss_schemas.policy import Pack
+from sluss_schemas.policy import Pack, builtin
 from sluss_schemas.problems import Invalid
 
 from tests.forms.samples import NOW, PACK, SCENES, any_filed, canary_form
@@ -118,3 +120,51 @@ def test_every_fact_that_the_pack_names_is_one_that_the_form_can_tell(filed: tup
     for value in values or []:
         numbers = value if isinstance(value, list) else [value]
         assert all(number is None or type(number) is int for number in numbers)
+
+
+@pytest.mark.parametrize(
+    ("person", "group"),
+    [
+        ({"age_band": "12-14"}, "0-17"),
+        ({"age_band": "15-17"}, "0-17"),
+        ({"age_band": "18-20"}, "18-20"),
+        ({"age_band": "65+"}, "50+"),
+        ({"age_band": "unknown"}, "unknown"),
+        ({"alias": "Kim"}, "unknown"),
+        ({"age_max": 16}, "0-17"),
+        ({"age_min": 50}, "50+"),
+        ({"age_min": 20, "age_max": 22}, "unknown"),
+        ({"age_min": 16, "age_max": 20, "age_band": "18-20"}, "18-20"),
+        # Who turns 21 on the day of the event, and on the day after it.
+        ({"personal_number": "20050203-1230", "age_band": "18-20"}, "21-34"),
+        ({"personal_number": "20050204-1238"}, "18-20"),
+    ],
+)
+def test_an_age_group_is_told_where_every_plausible_age_lies_in_it(person: dict[str, Any], group: str) -> None:
+    form = OverdoseEvent(**HERE, subject=[Person(**person)])
+
+    assert facts(form, _naming(4, "age_groups"), SCENES)[1] == [[PACK.codes["age_group"][group].n]]
+
+
+def test_age_groups_are_of_those_it_happened_to_each_once_and_of_nobody_where_nobody_is_noted() -> None:
+    adult, child = Person(age_band="25-34"), Person(age_band="12-14", role="child")
+    beside = [Person(age_band="65+", role=role) for role in ("witness", "reporter", "guardian", "bystander")]
+    told = [
+        facts(OverdoseEvent(**HERE, subject=persons), _naming(4, "age_groups"), SCENES)[1]
+        for persons in ([], beside, [adult, adult], [adult, child, *beside])
+    ]
+
+    assert told == [[[]], [[]], [[3]], [[1, 3]]]
+    with pytest.raises(Invalid) as refused:
+        facts(MarketNote(**HERE), _naming(18, "age_groups"), SCENES)
+    assert (refused.value.code, refused.value.field) == ("pack_refused", "K18.facts.age_groups")
+
+
+def test_the_pack_counts_ages_of_overdoses_alone_in_groups_that_hold_whole_bands() -> None:
+    for pack in builtin():
+        assert {number for number, kind in pack.kinds.items() if "age_groups" in kind.facts} <= {4}
+        assert all(
+            facts(OverdoseEvent(**HERE, subject=[Person(age_band=band)]), pack, SCENES)[1][-1] != [6]  # type: ignore[index]  # it has facts
+            for band in pack.codes["age_band"]
+            if band != "unknown"
+        )

@@ -10,9 +10,22 @@ import pytest
 from hypothesis import given
 
 from sluss_schemas.codec import encode
-from sluss_schemas.forms import FORMS, Form, author_extra, check, coded, make, read, rebuild, sections, to_values
+from sluss_schemas.forms import (
+    FORMS,
+    Form,
+    author_extra,
+    check,
+    coded,
+    event_in,
+    make,
+    read,
+    rebuild,
+    sections,
+    to_values,
+)
 from sluss_schemas.forms.base import HEADS, field_named, fields, filled
 from sluss_schemas.ids import Compartment, Sector
+from sluss_schemas.problems import Invalid
 
 from tests.forms.samples import KINDS_AND_OWNERS, NOW, PACK, SCENES, any_filed, canary_form
 
@@ -91,7 +104,7 @@ def test_an_older_apps_shorter_arrays_give_the_defaults_and_a_newer_apps_longer_
     form = canary_form(1)
     cut = sections(form, "SEC", PACK)
     older: dict[Compartment, list[Any]] = {"SIT": [*cut["SIT"][:3], [3]], "CAR": ["first aid"], "ENF": []}
-    newer: dict[Compartment, list[Any]] = {"SIT": [*cut["SIT"][:3], [3, 2, None, [], [], "?", 9], "?"]}
+    newer: dict[Compartment, list[Any]] = {"SIT": [*cut["SIT"][:3], [3, 2, None, [], [], "?", 9], bytes(16), "?"]}
 
     first, second = rebuild(1, older, PACK), rebuild(1, newer, PACK)
 
@@ -113,3 +126,23 @@ def test_a_bare_text_is_the_name_of_a_place() -> None:
 
     assert field is not None
     assert sections(form, "SEC", PACK)["PLC"] == [None, ["the bench", None, None, None, None, None]]
+
+
+def test_the_mark_of_an_event_stands_behind_the_situation_and_is_no_part_of_the_form() -> None:
+    form, mark = canary_form(1), bytes(range(16))
+    cut, without = sections(form, "SEC", PACK, event=mark), sections(form, "SEC", PACK)
+
+    assert cut == without | {"SIT": [*without["SIT"], mark]}
+    assert event_in(cut["SIT"]) == mark
+    assert rebuild(1, cut, PACK, author_extra(form, "SEC", PACK)) == form
+    assert coded(1, "SIT", cut["SIT"], PACK) == coded(1, "SIT", without["SIT"], PACK)
+    # An older situation, and one of which less was given, have none.
+    assert event_in(without["SIT"]) == event_in(without["SIT"][:2]) == b""
+
+
+@pytest.mark.parametrize("mark", [b"", bytes(15), bytes(17), "0123456789abcdef", 1, [bytes(16)]])
+def test_what_is_no_mark_is_malformed(mark: object) -> None:
+    cut = sections(canary_form(1), "SEC", PACK)
+    with pytest.raises(Invalid) as refused:
+        rebuild(1, {"SIT": [*cut["SIT"], mark]}, PACK)
+    assert (refused.value.code, refused.value.field) == ("malformed", "event")

@@ -23,6 +23,7 @@ CONCERN: Final = (SIT, PLC, SUB, SAF, AUT_BRIEF)
 TOWN: Final = world.build()
 _OBSERVED: Final = world.NOW - 5 * 3600
 _HOUR: Final = _OBSERVED - _OBSERVED % 3600
+EVENT: Final = bytes(range(16))
 
 Edit = Callable[[list[Any]], None]
 
@@ -36,7 +37,7 @@ def kem(name: str) -> bytes:
 
 
 PLAIN: Final = {
-    SIT: wire.write([1, _OBSERVED, "Quarrel at the fountain, six persons, nobody hurt.", [1, 2, 2, [1], []]]),
+    SIT: wire.write([1, _OBSERVED, "Quarrel at the fountain, six persons, nobody hurt.", [1, 2, 2, [1], []], EVENT]),
     PLC: wire.write(["central-square", ["The fountain", None, None, None, None, None]]),
     SUB: wire.write([[1, 3, *[None] * 6, None, "Tall, red jacket.", None, None, None]]),
     SAF: wire.write([1]),

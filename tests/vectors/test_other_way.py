@@ -58,13 +58,15 @@ def moment(slug: str, name: str, form: forms.Form = FORM) -> tuple[filing.Moment
     pack = believed.pack(world.NOW)
     filled = filing.filled_slots(form, own.sector, pack)
     shown = filing.shown_readers(believed, pack, form, filled, world.NOW)
-    work = filing.Sealable(form, ReportId(crypto.random_key()[:16]), 1, (), world.NOW, shown, ())
+    report_id, event = ReportId(crypto.random_key()[:16]), bytes(range(16))
+    work = filing.Sealable(form, report_id, 1, (), world.NOW, shown, (), event=event)
     return filing.Moment(author, believed, pack, world.NOW), work
 
 
 def items(sealing: filing.Sealing) -> dict[bytes, r.Put]:
     """Return what an item gives to each of its recipients, by KEM key id; a grant's receivers too."""
-    manifest, signature, sections, recipients, tiers, grants, heads = wire.read(sealing.item)
+    manifest, signature, sections, recipients, tiers, grants, heads, counts = wire.read(sealing.item)
+    assert counts is None
     assert wire.read(manifest)[9] == r.directories_digest(tuple(tuple(head) for head in heads))
     assert heads == sorted(heads)
     given: list[tuple[Any, tuple[bytes, bytes] | None]] = [(sealed, None) for sealed in recipients]
@@ -97,6 +99,7 @@ def test_what_the_product_seals_opens_for_each_of_its_readers() -> None:
     assert set(own.sections) == {0, 2, 4, 6, 10, 12}
     assert set(across.sections) == {0, 2, 10, 13}
     assert wire.read(own.sections[0])[:3] == [1, world.NOW - 7200, FORM.situation]
+    assert wire.read(own.sections[0])[4:] == [bytes(range(16))]
     assert own.sections[0] == across.sections[0]
     assert wire.read(across.sections[13]) == ["field", "S-1"]
     readers = ("security/field", "security/supervisors", "police/field", "social_services/field")

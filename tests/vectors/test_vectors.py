@@ -34,7 +34,7 @@ from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory
 from sluss_schemas.sync import Receipt
 
-from tests.vectors import generate, values
+from tests.vectors import deliveries, generate, values
 from tests.vectors.files import FOLDER, Json, agency_of, load, put, ring, signed, trust, unhex, whole
 from tests.vectors.second import replay
 
@@ -138,6 +138,7 @@ def test_a_report_of_the_vectors_is_a_form_again() -> None:
     form = forms.rebuild(found.kind, arrays, trust("security").pack(load("world")["now"]))
 
     assert (form.scene, form.situation) == ("central-square", "Quarrel at the fountain, six persons, nobody hurt.")
+    assert forms.event_in(arrays["SIT"]) == deliveries.EVENT
 
 
 # directories

@@ -281,6 +281,7 @@ def statements() -> list[dict[str, Any]]:
             objective,
         ),
         "staffing": (["staffing", 3, 20_402, 120], b"\x4f\xb2\x00\x03"),
+        "stock": (["stock", "naloxone", 40, 20_402, None], b"naloxone"),
     }
     found = []
     for code, (terms, subject) in made.items():

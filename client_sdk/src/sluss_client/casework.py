@@ -20,6 +20,7 @@ from sluss_client import crypto, filing, told
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
+from sluss_client.sections import AuthorSection
 from sluss_client.syncing import again
 from sluss_client.syncing.receipts import RECEIPTED, check_receipt
 from sluss_client.transport import Transport
@@ -27,7 +28,8 @@ from sluss_schemas import disclosure
 from sluss_schemas import sync as wire
 from sluss_schemas.agency import Audience
 from sluss_schemas.codec import decode, encode
-from sluss_schemas.ids import Digest
+from sluss_schemas.ids import Digest, ReportId, slot
+from sluss_schemas.manifest import read_manifest, section_context
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import Open, Record, SignedRecord, record_message
 
@@ -38,6 +40,7 @@ _GRANTS: Final = "grant"
 SPACES: Final = frozenset({_RECORDS, _GRANTS})
 """The store's spaces of what waits to be sent."""
 _ROW_KEY_BYTES: Final = 20
+_AUTHOR: Final = slot("AUT")
 _REASON_LABEL: Final = b"sluss/reason"
 _MAX_REASON_BYTES: Final = 4000
 
@@ -130,13 +133,14 @@ def make_grants(local: Local, now: int) -> None:
     moment = filing.Moment(local.author(), local.trust, local.trust.pack(now), now)
     for key in waiting:
         row = local.outbox.by_key(key)
-        if row.digest is None or row.state is not State.SENT:
+        author = None if row.digest is None or row.state is not State.SENT else _author(local, row)
+        if row.digest is None or author is None:
             continue
         left = []
         with local.store.transaction():
             for code in row.unsent:
                 items = filing.late_grants(
-                    Digest(row.digest), row.kind, code, dict(row.section_keys), moment, hold=row.hold
+                    Digest(row.digest), row.kind, code, dict(row.section_keys), moment, author=author, hold=row.hold
                 )
                 for number, item in enumerate(items):
                     local.store.put(_GRANTS, key + code.encode() + bytes([number]), encode(item))
@@ -144,6 +148,20 @@ def make_grants(local: Local, now: int) -> None:
                 if not items:
                     left.append(code)
             local.outbox.save(msgspec.structs.replace(row, unsent=tuple(left)))
+
+
+def _author(local: Local, row: Row) -> AuthorSection | None:
+    """Return the author section of an own filing, as it was sealed or as it came back; None where neither is here."""
+    if (data := local.outbox.item(row)) and (key := dict(row.section_keys).get(_AUTHOR)) is not None:
+        item = decode(wire.Item, data, "item")
+        document, sealed = read_manifest(item.manifest), {one.slot: one.section for one in item.sections}[_AUTHOR]
+        context = section_context(ReportId(row.report_id), document.author_ref, row.version, _AUTHOR)
+        return decode(AuthorSection, crypto.decrypt_section(key, context, sealed), "author")
+    received = local.replica.get(local.trust.own_id, row.report_id)
+    for version in () if received is None else received.versions:
+        if version.digest == row.digest and (section := dict(version.sections).get(_AUTHOR)) is not None:
+            return decode(AuthorSection, section, "author")
+    return None
 
 
 def forget(local: Local, row: Row) -> None:

@@ -21,6 +21,7 @@ from sluss_client import (
     counts,
     extracting,
     launching,
+    linking,
     lists,
     quarantine,
     screen,
@@ -188,7 +189,7 @@ class Device(Filing, Disclosing, Cases, Registering):
         if present:
             found = screen.all_shown(self._local, found, present, self._pack(), self.now())
         wanted = (
-            report
+            linking.among(self._local, report, self.now(), present)
             for report in found
             if (scene is None or report.scene == scene) and (kind is None or report.kind == kind)
         )
@@ -211,7 +212,7 @@ class Device(Filing, Disclosing, Cases, Registering):
         if found.digest:
             # What is opened of it stands in the owner's ledger.
             found.watched(lambda slot: reads.opened(self._local, found.digest, slot, self.now()))
-        return found
+        return linking.among(self._local, found, self.now(), present)
 
     def extract(self, name: str) -> extracting.Extract:
         """Return what the own agency tells a person of this name or alias who asks, and what it leaves out; no network.

@@ -20,15 +20,14 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import crypto
-from sluss_client.coarse import coarse_time, iso_week
-from sluss_client.crypto import SignKey
-from sluss_client.keys import DeviceKeys
-from sluss_client.sections import AuthorBrief, AuthorSection, author_ref, contributor, plaintext
+from sluss_client import crypto, sealers
+from sluss_client.coarse import coarse_time
+from sluss_client.sealers import Author, Moment, Target, decider_for, sealed_for
+from sluss_client.sections import AuthorBrief, AuthorSection, author_ref, plaintext
+from sluss_client.tiers import tiers as tiers_of
 from sluss_client.trust import Reachable, Trust
 from sluss_schemas import brief, disclosure, forms, manifest
 from sluss_schemas import sync as wire
-from sluss_schemas.agency import Person
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import (
     NO_GRANT,
@@ -36,7 +35,6 @@ from sluss_schemas.ids import (
     Compartment,
     Digest,
     GrantId,
-    Kid,
     PersonId,
     ReportId,
     Sector,
@@ -50,32 +48,23 @@ from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.quoting import NOTHING, Quoted
 
+__all__ = [
+    "Author",
+    "Moment",
+    "Sealable",
+    "Sealing",
+    "Target",
+    "decider_for",
+    "duty_receiver",
+    "filled_slots",
+    "grant",
+    "late_grants",
+    "seal",
+    "sealed_for",
+    "shown_readers",
+]
+
 _AUTHOR: Final = slot("AUT")
-_DECIDER_LABEL: Final = b"sluss/decider"
-
-
-@dataclass(frozen=True, slots=True)
-class Author:
-    """Who files, with which device, in which function, and the group key that signs for them.
-
-    `count_key` is the roster's, or nothing while no roster has reached this device.
-    """
-
-    person: Person
-    function: str
-    device: DeviceKeys
-    group: SignKey
-    count_key: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What a sealing is made with: its author, the directories and the pack as they are now, and the time."""
-
-    author: Author
-    trust: Trust
-    pack: Pack
-    now: int
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,6 +73,7 @@ class Sealable:
 
     In `shown` the label `author` stands for the author's own devices alone, without anybody named besides.
     With `hold` nothing goes to another agency by itself; a duty that was answered goes out with what it is about alone.
+    `event` marks what happened; `counts` says whether that counts by this report, or nothing where nothing changes.
     """
 
     form: forms.Form
@@ -96,6 +86,8 @@ class Sealable:
     hold: str = ""
     place_stays: bool = False
     quoted: Quoted = NOTHING
+    event: bytes = b""
+    counts: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,15 +98,6 @@ class Sealing:
     digest: Digest
     section_keys: dict[int, bytes]
     unsent_duties: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One recipient of a seal: its key, and the slots that it gets."""
-
-    kid: Kid
-    public: bytes
-    bitmap: int
 
 
 def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: int) -> dict[str, int]:
@@ -164,7 +147,7 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
     author, trust, pack, now = moment.author, moment.trust, moment.pack, moment.now
     owner, kind = trust.own.sector, work.form.KIND
     agreed = trust.reduced(kind, work.form.scene, now)
-    plain = _plain_sections(work.form, owner, pack, author, place_stays=work.place_stays, agreed=agreed)
+    plain = _plain_sections(work, owner, pack, author, agreed)
     filled = bitmap_of([*plain, _AUTHOR])
     targets = _base_targets(work, moment, filled)
     granted, unsent = _grant_targets(work, moment, filled)
@@ -182,7 +165,7 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
         for number, data in plain.items()
     }
     secrets = [crypto.random_key() for _ in targets]
-    tiers = _tiers(work, moment)
+    tiers = tiers_of(work.form, trust, pack, now, count_key=author.count_key, person=author.person.person)
     heads = trust.heads(now)
     bare = manifest.Manifest(
         manifest.FORMAT,
@@ -210,7 +193,9 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
         tuple(manifest.tier_digest(t.salt, t.tier) if t else crypto.random_key() for t in tiers),  # type: ignore[arg-type]  # two tiers
     )
     # The author section holds a signature over everything else, so it is sealed last.
-    sections[_AUTHOR] = _author_section(work, moment, salt, bare, keys[_AUTHOR])
+    written = _author_section(work, moment, salt, bare)
+    context = manifest.section_context(work.report_id, reference, work.version, _AUTHOR)
+    sections[_AUTHOR] = crypto.encrypt_section(keys[_AUTHOR], context, encode(written))
     slots = list(bare.slots)
     slots[_AUTHOR] = hashlib.sha256(sections[_AUTHOR]).digest()
     signed = encode(msgspec.structs.replace(bare, slots=tuple(slots)))
@@ -219,7 +204,7 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
     recipients = tuple(
         sealed_for(digest, target, secret, keys, NO_GRANT) for target, secret in zip(targets, secrets, strict=True)
     )
-    grants = tuple(grant(digest, code, target, keys, moment) for code, target in granted)
+    grants = tuple(grant(digest, code, target, keys, moment, written) for code, target in granted)
     item = wire.Item(
         signed,
         author.group.sign(manifest.signature_message(digest)),
@@ -228,14 +213,22 @@ def seal(work: Sealable, moment: Moment) -> Sealing:
         tiers,
         grants,
         heads,
+        work.counts,
     )
     return Sealing(encode(item), digest, keys, unsent)
 
 
-def grant(digest: Digest, code: str, target: Target, keys: Mapping[int, bytes], moment: Moment) -> disclosure.GrantItem:
-    """Make the grant of a duty that the author answered: one receiver, a fresh secret, its own id in every context."""
+def grant(  # noqa: PLR0917  # what a grant is made of
+    digest: Digest, code: str, target: Target, keys: Mapping[int, bytes], moment: Moment, author: AuthorSection
+) -> disclosure.GrantItem:
+    """Make the grant of a duty that the author answered: one receiver, a fresh secret, its own id in every context.
+
+    Whoever learns from it who wrote the report learns that alone.
+    """
     grant_id = GrantId(crypto.random_key()[:16])
-    sealed = (sealed_for(digest, target, crypto.random_key(), keys, grant_id),)
+    plain = {_AUTHOR: sealers.alone(author)} if target.bitmap >> _AUTHOR & 1 else {}
+    fresh, cut = sealers.excerpts(digest, grant_id, plain)
+    sealed = (sealed_for(digest, target, crypto.random_key(), {**keys, **fresh}, grant_id),)
     document = encode(
         disclosure.Grant(
             manifest.FORMAT,
@@ -251,6 +244,8 @@ def grant(digest: Digest, code: str, target: Target, keys: Mapping[int, bytes], 
             moment.now,
             None,
             disclosure.sealed_digest(sealed),
+            None,
+            sealers.named(cut),
         )
     )
     name = disclosure.grant_digest(document)
@@ -260,11 +255,19 @@ def grant(digest: Digest, code: str, target: Target, keys: Mapping[int, bytes], 
         decider_for(name, moment),
         b"",
         sealed,
+        cut,
     )
 
 
 def late_grants(
-    digest: Digest, kind: int, code: str, keys: Mapping[int, bytes], moment: Moment, *, hold: str = ""
+    digest: Digest,
+    kind: int,
+    code: str,
+    keys: Mapping[int, bytes],
+    moment: Moment,
+    *,
+    author: AuthorSection,
+    hold: str = "",
 ) -> list[disclosure.GrantItem]:
     """Return the grants of a duty that was answered after sealing, or that nobody could receive then."""
     trust, pack = moment.trust, moment.pack
@@ -273,7 +276,7 @@ def late_grants(
         for reachable in duty_receiver(trust, pack, code, moment.now)
         if (target := _duty_target(reachable, code, kind, bitmap_of(keys), moment, hold=hold)) is not None
     ]
-    return [grant(digest, code, target, keys, moment) for target in targets]
+    return [grant(digest, code, target, keys, moment, author) for target in targets]
 
 
 def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Moment, *, hold: str = "") -> Target | None:
@@ -289,39 +292,24 @@ def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Momen
     return Target(epoch.kem_kid, epoch.kem_key, bitmap)
 
 
-def decider_for(name: Digest, moment: Moment) -> bytes:
-    """Seal who decided, and their device's signature, to the own supervisors."""
-    author, supervisors = moment.author, moment.trust.own.audience_for("supervisors")
-    if supervisors is None or supervisors.recipient is None or not crypto.usable(supervisors.recipient.kem_key):
-        return b""
-    decider = encode((author.person.person, author.device.kid, author.device.sign.sign(name)))
-    return crypto.seal(supervisors.recipient.kem_key, _DECIDER_LABEL + name, decider)
-
-
 def _plain_sections(
-    form: forms.Form,
-    owner: Sector,
-    pack: Pack,
-    author: Author,
-    *,
-    place_stays: bool = False,
-    agreed: Collection[Compartment] = (),
+    work: Sealable, owner: Sector, pack: Pack, author: Author, agreed: Collection[Compartment]
 ) -> dict[int, bytes]:
     """Return the plaintexts by slot, without the full author section."""
-    full = forms.sections(form, owner, pack, place_stays=place_stays)
+    full = forms.sections(work.form, owner, pack, place_stays=work.place_stays, event=work.event)
     plain = {slot(part): plaintext(array) for part, array in full.items()}
-    for part, array in brief.briefs(form, owner, pack, agreed).items():
+    for part, array in brief.briefs(work.form, owner, pack, agreed).items():
         plain[slot(part, brief=True)] = plaintext(array)
     plain[slot("AUT", brief=True)] = plaintext(AuthorBrief(author.function, author.person.alias))
     return plain
 
 
-def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.Manifest, key: bytes) -> bytes:
+def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.Manifest) -> AuthorSection:
     author, owner = moment.author, moment.trust.own.sector
     extra = forms.author_extra(
         work.form, owner, moment.pack, place_stays=work.place_stays, hold=work.hold, quoted=work.quoted.array()
     )
-    section = AuthorSection(
+    return AuthorSection(
         author.function,
         author.person.alias,
         author.person.person,
@@ -331,8 +319,6 @@ def _author_section(work: Sealable, moment: Moment, salt: bytes, bare: manifest.
         work.recorded_at,
         msgspec.Raw(encode(extra)),
     )
-    context = manifest.section_context(work.report_id, bare.author_ref, work.version, _AUTHOR)
-    return crypto.encrypt_section(key, context, encode(section))
 
 
 def _base_targets(work: Sealable, moment: Moment, filled: int) -> list[Target]:
@@ -368,33 +354,3 @@ def _grant_targets(work: Sealable, moment: Moment, filled: int) -> tuple[list[tu
         if not any(targets):
             unsent.append(code)
     return found, tuple(unsent)
-
-
-def sealed_for(
-    digest: Digest, target: Target, secret: bytes, keys: Mapping[int, bytes], grant_id: GrantId
-) -> disclosure.Sealed:
-    """Seal a recipient's secret to their key, and wrap under it the section keys that they get."""
-    message = secret + target.bitmap.to_bytes(2, "big")
-    return disclosure.Sealed(
-        target.kid,
-        crypto.seal(target.public, manifest.seal_info(digest, target.kid, grant_id), message),
-        tuple(
-            disclosure.Wrap(number, crypto.wrap(secret, manifest.wrap_info(digest, number, grant_id), keys[number]))
-            for number in slots_of(target.bitmap)
-        ),
-    )
-
-
-def _tiers(work: Sealable, moment: Moment) -> tuple[wire.Tier | None, wire.Tier | None]:
-    author, trust, pack, now = moment.author, moment.trust, moment.pack, moment.now
-    scene, values = forms.facts(work.form, pack, trust.scene_numbers(now), owner=trust.own.sector)
-    first = None if scene is None else wire.Tier(crypto.random_key(), encode(scene))
-    if values is None:
-        return first, None
-    kind, owner, observed = work.form.KIND, trust.own.sector, int(work.form.observed_at.timestamp())
-    facts = wire.Tier1(
-        coarse_time(observed, pack, kind, owner),
-        tuple(tuple(value) if isinstance(value, list) else value for value in values),
-        contributor(author.count_key, author.person.person, iso_week(observed, pack)),
-    )
-    return first, wire.Tier(crypto.random_key(), encode(facts))

@@ -64,7 +64,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     have yet to leave in a grant of their own.
     `hold` says why it goes to the own agency alone, `place_stays` that the others get its scene and no place;
     `quoted` is what it quotes of other reports, which limits its readers and may end it;
-    `note` is the note on the market that it made by itself, and `made_from` the report that made this note.
+    `note` is the note on the market that it made by itself, and `made_from` the report that made this note;
+    `event` is the mark of what happened, and `counts` whether that counts by this report, where the server is told.
     """
 
     report_id: bytes
@@ -94,6 +95,8 @@ class Row(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     note: bytes = b""
     made_from: bytes = b""
     quoted: Quoted = NOTHING
+    event: bytes = b""
+    counts: bool | None = None
 
     def __repr__(self) -> str:
         """Show no content and no key."""

@@ -133,20 +133,13 @@ def at_filing(local: Local, form: forms.Form, pack: Pack, now: int) -> AtFiling:
     if owner in pack.filing.listed_places and (place := forms.place_of(form)) is not None:
         listed = public_places(local, form.scene, now)
         unlisted = listed is not None and any(_plain(name) not in listed for name in protected.names_of(place))
-        return AtFiling(stays=unlisted and _author_stays(form.KIND, pack, local, now))
+        return AtFiling(stays=unlisted)
     return AtFiling()
 
 
 def treatment(kind: int, pack: Pack, local: Local) -> AtProtected:
     """Return what the pack does with such a report of the own agency at a protected place."""
     return pack.kinds[kind].at_protected.get(local.trust.own.sector, "owner_only")
-
-
-def _author_stays(kind: int, pack: Pack, local: Local, now: int) -> bool:
-    """Tell whether the author section, to which a place that stays is moved, is the own agency's alone."""
-    owner = local.trust.own.sector
-    others = {chain.sector for chain in local.trust.agencies(now)} - {owner}
-    return all(pack.cell(kind, owner, "AUT", sector).automatic != "A" for sector in others)
 
 
 def _bodies(local: Local, code: str, pack: Pack, now: int) -> list[bytes]:

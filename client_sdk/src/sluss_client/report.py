@@ -30,6 +30,8 @@ from sluss_schemas.quoting import Quoted, read_quoted
 
 FORM_COMPARTMENTS: Final[tuple[Compartment, ...]] = ("SIT", "PLC", "SUB", "CAR", "ENF", "SAF")
 """The compartments whose sections a form makes."""
+_FORM_S: Final = 4
+"""How much of a situation's array is the form's; what follows is the event's mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,11 @@ class Because:
 
 def _unexplained(_part: Compartment) -> tuple[Because, ...]:
     """Say nothing: an own filing is its author's."""
+    return ()
+
+
+def _unlinked() -> tuple[ReportId, ...]:
+    """Know of no other report."""
     return ()
 
 
@@ -133,6 +140,7 @@ class Report:
         self.digest = b""
         self._opened: Callable[[int], None] = _unwatched
         self._because: Callable[[Compartment], tuple[Because, ...]] = _unexplained
+        self._others: Callable[[], tuple[ReportId, ...]] = _unlinked
         self.time = datetime.fromtimestamp(time, UTC).astimezone(ZoneInfo(pack.zone))
 
     def watched(self, opened: Callable[[int], None]) -> None:
@@ -151,6 +159,7 @@ class Report:
             _sections={number: data for number, data in {**self._sections, **briefs}.items() if may >> number & 1},
             _closed=closed,
             _because=_unexplained,
+            _others=_unlinked,
         )
         return found
 
@@ -173,6 +182,15 @@ class Report:
         An own filing is open to its author in any case, and says nothing.
         """
         return self._because(COMPARTMENT_CODES.get(compartment, compartment))  # type: ignore[arg-type]
+
+    def among(self, others: Callable[[], tuple[ReportId, ...]]) -> None:
+        """Have `others` find the reports of the same event, when somebody asks."""
+        self._others = others
+
+    @property
+    def linked(self) -> tuple[ReportId, ...]:
+        """The other reports of the same event whose situations this person reads in full, as this one's."""
+        return self._others()
 
     def __repr__(self) -> str:
         """Show no content."""
@@ -274,13 +292,21 @@ class Report:
             raise AttributeError(name)
         return self.coded(COMPARTMENT_NAMES[field.compartment]).get(name)
 
+    @property
+    def event(self) -> bytes:
+        """The mark of what happened, where the situation is open in full; by itself it says nothing of the report."""
+        data = self._sections.get(slot("SIT"))
+        if data is None or self.form_of("SIT") != "full":
+            return b""
+        return forms.event_in(msgspec.msgpack.decode(data, type=list[object]))
+
     def full_arrays(self) -> dict[Compartment, list[object]]:
-        """Return the arrays of the full sections that are open, for writing the next version."""
+        """Return the arrays of the full sections that are open, as the form cuts them; without the event's mark."""
         found: dict[Compartment, list[object]] = {}
         for code in FORM_COMPARTMENTS:
             array = self._array(slot(code)) if self.form_of(code) == "full" else None
             if array is not None:
-                found[code] = array
+                found[code] = array[:_FORM_S] if code == "SIT" else array
         return found
 
     def author_extra(self) -> list[object] | None:

@@ -15,17 +15,16 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import clock, copies, filing, holding, places, quoting, views
+from sluss_client import clock, copies, filing, holding, obliged, places, quoting, views
 from sluss_client.answers import ReaderRow
 from sluss_client.casework import ANSWERS
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.outbox import Row, Shown, State
 from sluss_client.report import Report
-from sluss_client.trust import Reachable, local_day
+from sluss_client.trust import local_day
 from sluss_schemas import forms
 from sluss_schemas.forms import market, namecheck
-from sluss_schemas.forms.ages import ages_on
 from sluss_schemas.ids import COMPARTMENTS, ReportId, slot
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.readers import AgencyView, asked, readers
@@ -57,6 +56,8 @@ class Wish:
         confirm_text: that the free texts name nobody.
         source: a key under which the same thing is never filed twice.
         quoted: what it quotes, which an amendment keeps.
+        event: the mark of what happened, which an amendment keeps.
+        counts: whether that counts by this report, where the server is told.
 
     """
 
@@ -66,6 +67,8 @@ class Wish:
     confirm_text: bool = False
     source: str | None = None
     quoted: Quoted = NOTHING
+    event: bytes = b""
+    counts: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,9 @@ def save(local: Local, form: forms.Form, version: Version, wish: Wish, now: int)
         if code not in offered or answer not in ANSWERS:
             raise Invalid("unknown_duty", f"duties.{code}")
     row = _row(local, form, version, planned, now)
-    row = msgspec.structs.replace(row, duties=tuple(sorted(wish.duties.items())), due=tuple(due))
+    row = msgspec.structs.replace(
+        row, duties=tuple(sorted(wish.duties.items())), due=tuple(due), event=wish.event, counts=wish.counts
+    )
     with local.store.transaction():
         row = msgspec.structs.replace(row, note=_note(local, form, row, pack, now))
         local.outbox.save(row)
@@ -188,8 +193,10 @@ def _file_note(local: Local, note: forms.Form, note_id: ReportId, row: Row, now:
         return note_id
     version = Version(note_id, 1) if last is None else next_version(local, note_id)
     planned = plan(local, note, local.trust.pack(now), Wish(quoted=row.quoted), now)
+    # A mark of its own: with its report's it would tell which one made it.
+    event = os.urandom(16) if last is None else last.event
     made = _row(local, note, version, planned, now)
-    local.outbox.save(msgspec.structs.replace(made, made_from=row.report_id))
+    local.outbox.save(msgspec.structs.replace(made, made_from=row.report_id, event=event))
     local.outbox.forget_after(made)
     return note_id
 
@@ -249,7 +256,11 @@ def form_of(local: Local, report_id: ReportId, now: int) -> tuple[forms.Form, Wi
     head = received.heads()[0] if received is not None else None
     if row is not None and (head is None or row.version > head.version or row.digest == head.digest):
         return forms.make(row.kind, msgspec.msgpack.decode(row.values)), Wish(
-            hold=row.hold, place_stays=row.place_stays, quoted=_still(row.quoted, now)
+            hold=row.hold,
+            place_stays=row.place_stays,
+            quoted=_still(row.quoted, now),
+            event=row.event,
+            counts=row.counts,
         )
     report = views.one_report(local, report_id, pack, now)
     if report is None:
@@ -262,7 +273,8 @@ def form_of(local: Local, report_id: ReportId, now: int) -> tuple[forms.Form, Wi
     if not quoting.whole(local, quoted, report.kind_number, pack):
         # What the quotes keep from this device would be lost in a version that is written on it.
         raise Refused("report", code="cannot_amend")
-    kept = Wish(hold=forms.hold_in(extra), place_stays=forms.place_stayed(extra), quoted=quoted)
+    hold, stays = forms.hold_in(extra), forms.place_stayed(extra)
+    kept = Wish(hold=hold, place_stays=stays, quoted=quoted, event=report.event)
     author = report.author
     staff = getattr(form, "case_staff", None)
     if staff is None or author is None or author.person in {None, local.person.person, *staff}:
@@ -359,28 +371,11 @@ def _duties(local: Local, form: forms.Form, planned: Plan, pack: Pack, now: int)
         for code in put.offered
         if (planned.hold != "protected" or pack.gateways[code].about_child)
         and any(
-            _tells(local, form, code, to, planned.filled, pack) for to in filing.duty_receiver(trust, pack, code, now)
+            obliged.tells(local, form, code, to, planned.filled, pack)
+            for to in filing.duty_receiver(trust, pack, code, now)
         )
     ]
     return offered, [code for code in offered if code in put.due]
-
-
-def _tells(local: Local, form: forms.Form, code: str, to: Reachable, filled: int, pack: Pack) -> bool:  # noqa: PLR0917
-    owner, gateway = local.trust.own.sector, pack.gateways[code]
-    if gateway.about_child and not pack.kinds[form.KIND].duty_itself and not _may_be_child(form, pack):
-        return False
-    cells = ((part, pack.cell(form.KIND, owner, part, to.receiver.sector)) for part in COMPARTMENTS)
-    return any(
-        code in (*cell.duties, *(cell.gateways if gateway.recommended else ())) and filled >> slot(part) & 1
-        for part, cell in cells
-    )
-
-
-def _may_be_child(form: forms.Form, pack: Pack) -> bool:
-    """Tell whether anybody in the form may be a child: doubt protects, so an age that is not known may be one."""
-    day = local_day(int(form.observed_at.timestamp()), pack.zone)
-    youngest = [ages_on(person, day)[0] for person in forms.persons_of(form)]
-    return any(age is None or age < pack.parameters.child_age for age in youngest)
 
 
 def _agency_views(local: Local, now: int) -> list[AgencyView]:

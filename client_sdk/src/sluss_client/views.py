@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from sluss_client import clock, copies
+from sluss_client import clock, copies, visible
 from sluss_client.answers import Held
 from sluss_client.disclosing import ages
 from sluss_client.local import Local
@@ -65,7 +65,8 @@ def of_row(local: Local, row: Row, form: forms.Form, pack: Pack, now: int) -> Re
     """Return an own filing: its author may read all of it, also where the agency's other staff may not."""
     own = local.trust.own
     person = local.person
-    sections = {slot(part): plaintext(array) for part, array in forms.sections(form, own.sector, pack).items()}
+    arrays = forms.sections(form, own.sector, pack, event=row.event)
+    sections = {slot(part): plaintext(array) for part, array in arrays.items()}
     sections[slot("AUT")] = encode(
         AuthorSection(
             person.functions[0] if person.functions else "",
@@ -222,7 +223,7 @@ def _receiver(local: Local, hold: Hold, version: Version, owner: Directory, now:
 
 def _opens(local: Local, hold: Hold, version: Version, owner: Directory, pack: Pack, now: int) -> int:  # noqa: PLR0917
     """Return the slots that one way of holding opens, by pack and agreements alone and never by what is filled."""
-    if hold.held:
+    if hold.held or visible.hidden(local, hold, version, owner, pack, now):
         return 0
     receiver = _receiver(local, hold, version, owner, now)
     got = local.trust.slots(pack, version.kind, owner.sector, receiver)
@@ -311,6 +312,8 @@ def all_reports(local: Local, pack: Pack, now: int) -> Iterator[Report]:
                 own.pop(received.report_id, None)
             yield report
     for row in own.values():
+        if visible.hidden_row(local, row, pack, now):
+            continue
         yield of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack, now)
 
 
@@ -329,7 +332,7 @@ def one_report(local: Local, report_id: ReportId, pack: Pack, now: int) -> Repor
         report = of_received(local, received, pack, now)
         if report is not None:
             return report
-    if row is None:
+    if row is None or visible.hidden_row(local, row, pack, now):
         return None
     return of_row(local, row, forms.make(row.kind, msgspec.msgpack.decode(row.values)), pack, now)
 

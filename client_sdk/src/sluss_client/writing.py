@@ -16,7 +16,7 @@ from datetime import date
 
 import msgspec
 
-from sluss_client import casework, correcting, explaining, holding, protecting, quoting, saving, views
+from sluss_client import casework, correcting, explaining, holding, linking, protecting, quoting, saving, views
 from sluss_client.answers import ReaderRow
 from sluss_client.errors import Invalid, NotFound
 from sluss_client.opened import Opened
@@ -42,6 +42,7 @@ class Filing(Opened):
         confirm_text: bool = False,
         source: str | None = None,
         quotes: Sequence[ReportId | str] = (),
+        same_event: ReportId | str | None = None,
     ) -> Report:
         """Save a report, durable and encrypted, and return it; no network.
 
@@ -56,11 +57,14 @@ class Filing(Opened):
             source: a key under which the same thing is never filed twice, for imports.
             quotes: reports that it repeats something of: nobody gets more of it by itself than of them, and what was
                 opened for a time stays with its author's devices, until then.
+            same_event: a report of the same event, which this person reads in full; nobody can tell who does not read
+                both, and what is of one kind counts once in what others see.
 
         Raises:
-            NotFound: a report that is quoted is not on this device.
+            NotFound: a report that is quoted, or that of the same event, is not on this device.
             Invalid: what is wrong with the form, by code and field; `unknown_duty`.
-            Refused: `waiting_for_approval`; `protected_place` for what is not noted at a protected place.
+            Refused: `waiting_for_approval`; `protected_place` for what is not noted at a protected place; `closed` for
+                an event of which the other report is not open in full.
             StoreError: `disk_full`; what was saved before is safe.
 
         """
@@ -70,7 +74,9 @@ class Filing(Opened):
         wish = saving.Wish(
             duties=duties or {}, hold=hold or "", confirm_text=confirm_text, source=source, quoted=self._quoted(quotes)
         )
-        return saving.save(self._local, form, version, wish, self._transport.now())
+        now = self._transport.now()
+        wish = linking.filed(self._local, wish, form.KIND, same_event, fresh=os.urandom(16), now=now)
+        return linking.among(self._local, saving.save(self._local, form, version, wish, now), now)
 
     async def amend(
         self,
@@ -80,19 +86,21 @@ class Filing(Opened):
         confirm_text: bool = False,
         correct: bool = False,
         source: str | None = None,
+        same_event: ReportId | str | None = linking.KEPT,
         **changes: object,
     ) -> Report:
         """Save the next version of a report with some fields changed; returns when it is durable.
 
         A report that is held stays held; `confirm_text` ends a hold for review, and what two people have said of a
         protected place ends that one, on the devices of the own supervisors, who are told of it.
-        What it quotes limits it as before.
+        What it quotes limits it as before; `same_event` names a report of its event as for `file`, or None for an event
+        of its own.
         With `correct` what was told of other persons than the report is about now is recalled in the same step.
 
         Raises:
-            NotFound: no such report here.
-            Refused: `cannot_amend` unless every filled part is open and the report is the own agency's, and for a note
-                that a seizure made, which follows the seizure.
+            NotFound: no such report here, or none of the same event.
+            Refused: `closed` as `file`; `cannot_amend` unless every filled part is open and the report is the own
+                agency's, and for a note that a seizure made, which follows the seizure.
             Invalid: as `file`; `unknown_field` for a field that the form does not have.
 
         """
@@ -112,11 +120,13 @@ class Filing(Opened):
             kept = replace(kept, hold="")
         version = saving.next_version(self._local, wanted)
         wish = replace(kept, duties=duties or {}, confirm_text=confirm_text, source=source)
+        now = self._transport.now()
+        wish = linking.amended(self._local, wish, version, form.KIND, same_event, fresh=os.urandom(16), now=now)
         with self._local.store.transaction():
             report = saving.save(self._local, changed, version, wish, self._transport.now())
             if correct:
                 correcting.recall(self._local, wanted, correcting.REASON, self._transport.now())
-        return report
+        return linking.among(self._local, report, now)
 
     def outdated(self, report_id: ReportId | str) -> list[correcting.Outdated]:
         """Return what was told from here of other persons than the report is about by now; `amend` can recall it."""

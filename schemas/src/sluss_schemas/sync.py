@@ -47,7 +47,11 @@ class Tier1(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Item(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One report version as it is pushed."""
+    """One report version as it is pushed.
+
+    `counts` says whether what happened counts by this report, or by another one of it; None is as the version before
+    said, and a first version counts. It is delivered to nobody.
+    """
 
     manifest: bytes
     signature: Bytes64
@@ -56,6 +60,7 @@ class Item(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     tiers: tuple[Tier | None, Tier | None]
     grants: Annotated[tuple[GrantItem, ...], Meta(max_length=16)]
     heads: Annotated[tuple[Head, ...], Meta(max_length=64)]
+    counts: bool | None = None
 
 
 class PastReceipt(msgspec.Struct, frozen=True, array_like=True):

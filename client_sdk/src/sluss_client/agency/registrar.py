@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from sluss_client.agency import inviting, lifecycle, scenery
+from sluss_client.agency import auditnotes, inviting, lifecycle, scenery
 from sluss_client.agency.chain import Chain, send
 from sluss_client.agency.lifecycle import Change, Reason
 from sluss_client.crypto import SignKey
@@ -112,6 +112,17 @@ class Registrar:
 
         """
         await self._act(lifecycle.leave, alias, self._transport.now())
+
+    def audit_note(self, alias: str, auditor: str, code: str | None = None) -> tuple[str, str]:
+        """Return somebody's code and a note of it for an auditor alone, by whose public key it is sealed; no network.
+
+        Whoever leaves gets a new code and brings it to the registrar of the agency where they begin, who gives it here.
+
+        Raises:
+            Invalid: `unknown_alias`, `damaged_code`.
+
+        """
+        return auditnotes.note(self._local, alias, auditor, code, self._transport.now())
 
     async def revoke(self, whom: str, reason: Reason) -> None:
         """Revoke one device: the one of an alias, or the one whose id begins so; effective at the next request.

@@ -17,10 +17,10 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import crypto
+from sluss_client import crypto, sealers
 from sluss_client.crypto import SignKey
-from sluss_client.filing import Moment, Target, decider_for, sealed_for
 from sluss_client.local import Local
+from sluss_client.sealers import Moment, Target, decider_for, sealed_for
 from sluss_schemas import disclosure, manifest
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import Digest, GrantId, Kid, bitmap_of, slots_of
@@ -72,13 +72,10 @@ class Draft(msgspec.Struct, frozen=True, array_like=True):
 
 def draft(wish: Wish, moment: Moment) -> Draft:
     """Seal what is given to each receiver, and say so in a grant."""
-    keys, cut = dict(wish.keys), list[disclosure.Section]()
     given = bitmap_of(number for target in wish.targets for number in slots_of(target.bitmap))
-    for number, plaintext in sorted(wish.plain.items()):
-        if given >> number & 1:
-            keys[number] = crypto.random_key()
-            context = disclosure.excerpt_context(wish.digest, wish.grant_id, number)
-            cut.append(disclosure.Section(number, crypto.encrypt_section(keys[number], context, plaintext)))
+    plain = {number: data for number, data in wish.plain.items() if given >> number & 1}
+    fresh, cut = sealers.excerpts(wish.digest, wish.grant_id, plain)
+    keys = {**wish.keys, **fresh}
     targets = sorted(wish.targets, key=lambda one: one.kid)
     recipients = tuple(sealed_for(wish.digest, target, crypto.random_key(), keys, wish.grant_id) for target in targets)
     reasons = _sealed_reasons(wish, moment)
@@ -96,9 +93,9 @@ def draft(wish: Wish, moment: Moment) -> Draft:
         wish.not_after,
         disclosure.sealed_digest(recipients),
         wish.basis,
-        tuple(disclosure.Excerpt(one.slot, hashlib.sha256(one.section).digest()) for one in cut),
+        sealers.named(cut),
     )
-    return Draft(grant, reasons, recipients, tuple(cut))
+    return Draft(grant, reasons, recipients, cut)
 
 
 def signed(one: Draft, approvals: Sequence[disclosure.Approval], signer: bytes, local: Local, moment: Moment) -> bytes:

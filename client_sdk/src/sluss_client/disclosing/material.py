@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from sluss_client import views
+from sluss_client import views, visible
 from sluss_client.coarse import coarse_time
 from sluss_client.errors import NotFound, Refused
 from sluss_client.local import Local
@@ -93,6 +93,8 @@ def latest(local: Local, report_id: ReportId, pack: Pack, now: int) -> Material:
     """
     row, received = local.outbox.head(report_id), local.replica.get(local.trust.own_id, report_id)
     head = None if received is None else received.heads()[0]
+    if row is not None and visible.hidden_row(local, row, pack, now):
+        row = None
     if row is not None and row.values and (head is None or row.version >= head.version):
         return _of_row(local, row, pack, now)
     if head is None:
@@ -103,6 +105,8 @@ def latest(local: Local, report_id: ReportId, pack: Pack, now: int) -> Material:
 def of_version(local: Local, report_id: ReportId, number: int, pack: Pack, now: int, digest: bytes = b"") -> Material:  # noqa: PLR0917
     """Return a certain version; with a digest the very one; raises as `latest`."""
     row = local.outbox.get(report_id, number)
+    if row is not None and visible.hidden_row(local, row, pack, now):
+        row = None
     if row is not None and row.values and digest in {b"", row.digest}:
         return _of_row(local, row, pack, now)
     received = local.replica.get(local.trust.own_id, report_id)

@@ -1,6 +1,7 @@
 """The device's own copies of what was filed here go when the pack's time for them has run out.
 
 What came from the server goes by its `erase`; this is about what never came back, or stands in the outbox beside it.
+What the pack shows for some hours only goes from here after those.
 Refuses: to take a server's word for it. The pack of the own agency, the time of the receipt and the device's corrected
 clock decide, so that nobody has a device forget what was filed yesterday.
 Source: docs/protocol.md section 6; docs/secrecy-rules.md B8.
@@ -10,20 +11,16 @@ Source: docs/protocol.md section 6; docs/secrecy-rules.md B8.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from sluss_client import casework, told
+from sluss_client import casework, told, visible
 from sluss_client.disclosing import kept
 from sluss_client.errors import Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import ANSWERED, Row
-from sluss_schemas import sync as wire
-from sluss_schemas.codec import decode
 from sluss_schemas.policy.model import Pack
-from sluss_schemas.problems import Invalid
 
 _DAY_S: Final = 86_400
 _CULLED: Final = "culled"
@@ -54,24 +51,20 @@ def _is_over(local: Local, pack: Pack, rows: list[Row], now: int) -> bool:
     if any(row.state not in ANSWERED and row.reason != _CULLED for row in rows):
         return False
     rows = [row for row in rows if row.state in ANSWERED]
+    if rows and visible.hidden_row(local, max(rows, key=lambda row: row.version), pack, now):
+        # Its author has it no longer than others; the own supervisors get it from the server.
+        return True
     days = None if not rows else pack.kept_days(pack.clear_kind(rows[0].kind), local.trust.own.sector)
     if days is None:
         return False
     before = now - days * _DAY_S
-    if any(_received_at(row, now) > before for row in rows):
+    if any(visible.received_at(row, now) > before for row in rows):
         return False
     # A colleague may have amended it since.
     received = local.replica.get(local.trust.own_id, rows[0].report_id)
     mine = {row.digest for row in rows}
     others = () if received is None else [one for one in received.versions if one.digest not in mine]
     return all(one.received_at <= before for one in others)
-
-
-def _received_at(row: Row, now: int) -> int:
-    """Return when the server had a version, by its receipt."""
-    with suppress(Invalid):
-        return decode(wire.Receipt, row.receipt or b"", "receipt").time
-    return now if row.answered_at is None else row.answered_at
 
 
 def _forget(local: Local, rows: list[Row]) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from sluss_client import clock, reading
-from sluss_client.cases import book
+from sluss_client.cases import book, raised
 from sluss_client.errors import Invalid, Offline
 from sluss_client.local import Local
 from sluss_client.replica import Received
@@ -194,7 +194,7 @@ def take_in(local: Local, answer: wire.PullAnswer, now: int, tally: Tally) -> bo
     with local.store.transaction():
         for feed in answer.closed:
             tally.dropped += purge.close(feed)
-            purge.happened = book.close(local, feed) or purge.happened
+            purge.happened = any((book.close(local, feed), raised.close(local, feed), purge.happened))
             local.forget_feed(feed)
         for page in answer.pages:
             generation = begun.get(page.position.feed)
@@ -244,7 +244,8 @@ def _take_record(taking: _Taking, place: notes.KeptOut, entry: wire.Entry) -> bo
     """Take in a case record; one that does not hold together is kept out with an alarm, and asked for again."""
     local = taking.local
     try:
-        book.take(local, entry.record, entry.digest, place.feed, taking.now)
+        if not raised.take(local, entry.record, entry.digest, place.feed):
+            book.take(local, entry.record, entry.digest, place.feed, taking.now)
     except reading.Alarm as alarm:
         notes.keep_out(local, msgspec.structs.replace(place, code=alarm.code))
         taking.tally.alarms += 1

@@ -68,6 +68,8 @@ def seal_row(local: Local, row: Row, moment: filing.Moment) -> bool:
         row.hold,
         row.place_stays,
         row.quoted,
+        row.event,
+        row.counts,
     )
     sealed = filing.seal(work, moment)
     told.remember(local, sealed.item)

@@ -142,7 +142,7 @@ def _blank(local: Local, row: Row, now: int) -> None:
         kind = local.trust.pack(now).clear_kind(row.kind)
     local.outbox.save(
         msgspec.structs.replace(
-            row, kind=kind, values=b"", shown=(), duties=(), due=(), unsent=(), section_keys=(), field=None
+            row, kind=kind, values=b"", shown=(), duties=(), due=(), unsent=(), section_keys=(), field=None, event=b""
         )
     )
 

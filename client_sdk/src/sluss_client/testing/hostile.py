@@ -43,6 +43,7 @@ _SHAPES: Final[dict[tuple[str, str], tuple[Any, Any]]] = {
     ("POST", "/v1/ledger/checkpoint"): (ledger.CheckpointAsk, ledger.CheckpointAnswer),
     ("POST", "/v1/reads"): (ledger.Reads, None),
     ("POST", "/v1/registry"): (statements.RegistryAsk, statements.RegistryAnswer),
+    ("POST", "/v1/stock"): (statements.StockAsk, statements.StockAnswer),
     ("GET", "/v1/enrolments"): (None, membership.Enrolments),
     ("POST", "/v1/enrolments"): (membership.Enrolment, None),
     ("POST", "/v1/invites"): (membership.Invitation, None),

@@ -13,14 +13,55 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Protocol
 
 from sluss_client.testing.clock import VARIABLE
 
 _STOP_S: Final = 10.0
 _SLUSS: Final = (sys.executable, "-m", "sluss_server.cli")
+
+
+class Process(Protocol):
+    """What is used of a process that was started."""
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """What it says."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send a signal, if it still runs."""
+
+    def kill(self) -> None:
+        """Kill without warning."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code once there is one; raises `subprocess.TimeoutExpired`."""
+
+
+def _popen(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Process:
+    """Start a command whose standard error goes on in a file."""
+    with log.open("a", encoding="utf-8") as errors:
+        return subprocess.Popen(  # noqa: S603  # our own program
+            list(command), env=dict(environment), stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(  # noqa: S603  # our own program
+        list(command), env=dict(environment), capture_output=True, text=True, check=False
+    )
+
+
+START: Callable[[Sequence[str], Mapping[str, str], Path], Process] = _popen
+RUN: Callable[[Sequence[str], Mapping[str, str]], subprocess.CompletedProcess[str]] = _run
+"""How processes are started; whoever runs hundreds of towns may have a way that is quicker than a new interpreter."""
 
 
 class Server:
@@ -40,7 +81,7 @@ class Server:
             self._environment["SLUSS_DATABASE_URL"] = database_url
         if public_url is not None:
             self._environment["SLUSS_PUBLIC_URL"] = public_url
-        self._process: subprocess.Popen[str] | None = None
+        self._process: Process | None = None
 
     @property
     def pid(self) -> int:
@@ -52,9 +93,7 @@ class Server:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one of the operator's commands, with the server's environment."""
-        return subprocess.run(  # noqa: S603  # our own program
-            [*_SLUSS, *arguments], env=self._environment, capture_output=True, text=True, check=False
-        )
+        return RUN([*_SLUSS, *arguments], self._environment)
 
     def found(self, agencies: Sequence[str]) -> dict[str, str]:
         """Found a partnership and return the founding codes by agency."""
@@ -67,14 +106,7 @@ class Server:
 
     def start(self) -> None:
         """Start, and return when it listens."""
-        with self.log.open("a", encoding="utf-8") as log:
-            self._process = subprocess.Popen(  # noqa: S603  # our own program
-                [*_SLUSS, "serve", "--port", str(self.port)],
-                env=self._environment,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self._process = START([*_SLUSS, "serve", "--port", str(self.port)], self._environment, self.log)
         line = self._process.stdout.readline() if self._process.stdout else ""
         if "listening" not in line:
             self._process.wait(_STOP_S)

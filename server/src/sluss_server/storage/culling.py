@@ -31,6 +31,20 @@ class Age(NamedTuple):
     report_id: bytes
     kind: int
     received_at: int
+    manifest: bytes
+
+
+class Narrowed(NamedTuple):
+    """A report that the own supervisors alone have, and since when."""
+
+    agency: bytes
+    report_id: bytes
+    narrowed_at: int
+
+    @property
+    def report(self) -> Report:
+        """Which it is."""
+        return self.agency, self.report_id
 
 
 class Stub(NamedTuple):
@@ -86,8 +100,22 @@ _ages: Final = select(*(reports.c[name] for name in Age._fields)).where(
     reports.c.partnership_id == bindparam("partnership"),
     reports.c.report_id.in_(bindparam("report_ids", expanding=True)),
 )
+_shown: Final = (
+    select(reports.c.report_id)
+    .distinct()
+    .where(
+        reports.c.partnership_id == bindparam("partnership"),
+        reports.c.agency == bindparam("agency"),
+        reports.c.kind.in_(bindparam("kinds", expanding=True)),
+        ~exists().where(
+            narrowed.c.partnership_id == reports.c.partnership_id,
+            narrowed.c.agency == reports.c.agency,
+            narrowed.c.report_id == reports.c.report_id,
+        ),
+    )
+)
 _narrowed: Final = (
-    select(narrowed.c.agency, narrowed.c.report_id)
+    select(narrowed.c.agency, narrowed.c.report_id, narrowed.c.narrowed_at)
     .where(narrowed.c.partnership_id == bindparam("partnership"))
     .order_by(narrowed.c.agency, narrowed.c.report_id)
 )
@@ -131,19 +159,25 @@ async def ages(connection: AsyncConnection, partnership: bytes, wanted: Collecti
     return [row for row in rows if (row.agency, row.report_id) in wanted]
 
 
-async def all_narrowed(connection: AsyncConnection, partnership: bytes) -> list[Report]:
-    """Return the reports that are here for a hold alone; they are as few as such holds."""
+async def shown(connection: AsyncConnection, partnership: bytes, agency: bytes, kinds: Sequence[int]) -> list[bytes]:
+    """Return the reports of some kinds that more than the own supervisors have."""
+    given = {"partnership": partnership, "agency": agency, "kinds": list(kinds)}
+    return [row.report_id for row in await connection.execute(_shown, given)]
+
+
+async def all_narrowed(connection: AsyncConnection, partnership: bytes) -> list[Narrowed]:
+    """Return the reports that the own supervisors alone have: for a hold, or until they are culled."""
     found = await connection.execute(_narrowed, {"partnership": partnership})
-    return [(row.agency, row.report_id) for row in found]
+    return [Narrowed._make(row) for row in found]
 
 
 async def narrow(connection: AsyncConnection, partnership: bytes, wanted: Collection[Report], at: int) -> None:
-    """Say of reports that they are here for a hold alone."""
+    """Say of reports that the own supervisors alone have them."""
     await _insert_narrowed.run(connection, [(partnership, *one, at) for one in sorted(wanted)])
 
 
 async def widen(connection: AsyncConnection, partnership: bytes, wanted: Collection[Report]) -> None:
-    """Say of reports that they are here for more than a hold, or not at all."""
+    """Say of reports that more have them than the own supervisors, or nobody."""
     for agency, report_id in sorted(wanted):
         await connection.execute(
             delete(narrowed).where(

@@ -60,7 +60,9 @@ class EnrolmentRow(NamedTuple):
     received_at: int
 
 
-_partnership_name: Final = select(partnerships.c.name).where(partnerships.c.partnership_id == bindparam("partnership"))
+_partnership: Final = select(partnerships.c.name, partnerships.c.created_at).where(
+    partnerships.c.partnership_id == bindparam("partnership")
+)
 _code: Final = select(*founding_codes.c).where(
     founding_codes.c.partnership_id == bindparam("partnership"), founding_codes.c.invite == bindparam("invite")
 )
@@ -119,9 +121,10 @@ async def insert_partnership(connection: AsyncConnection, row: PartnershipRow, c
     await connection.execute(insert(founding_codes), [code._asdict() for code in codes])
 
 
-async def partnership_name(connection: AsyncConnection, partnership: bytes) -> str:
-    """Return what a partnership is called."""
-    return str((await connection.execute(_partnership_name, {"partnership": partnership})).scalar_one())
+async def partnership_named(connection: AsyncConnection, partnership: bytes) -> tuple[str, int]:
+    """Return what a partnership is called, and when it was founded."""
+    name, founded = (await connection.execute(_partnership, {"partnership": partnership})).one()
+    return str(name), int(founded)
 
 
 async def founding_code(connection: AsyncConnection, partnership: bytes, invite: bytes) -> FoundingCode | None:

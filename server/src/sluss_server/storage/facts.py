@@ -19,7 +19,10 @@ from sluss_server.storage.tables import facts, reports
 
 
 class FactsRow(NamedTuple):
-    """A row of `facts`, in the order of its columns; `scene` 0 is no scene, `coded` the values' canonical bytes."""
+    """A row of `facts`, in the order of its columns; `scene` 0 is no scene, `coded` the values' canonical bytes.
+
+    `elsewhere` says that what happened counts by another report of it, in what others see.
+    """
 
     partnership_id: bytes
     digest: bytes
@@ -29,6 +32,7 @@ class FactsRow(NamedTuple):
     time: int
     coded: bytes
     contributor: bytes
+    elsewhere: bool = False
 
 
 _insert: Final = insert_all(facts)

@@ -251,6 +251,7 @@ facts: Final = Table(
     number("time"),
     data("coded"),
     data("contributor"),
+    Column("elsewhere", Boolean(), nullable=False),
 )
 
 feed_heads: Final = Table(
