@@ -21,6 +21,7 @@ from msgspec import Meta
 from sluss_schemas import merkle
 from sluss_schemas.checkpoint import MAX_NOTE_BYTES, FeedProof
 from sluss_schemas.codec import Document, decode, encode
+from sluss_schemas.ids import ID_BYTES
 from sluss_schemas.manifest import U16, Bytes32, Bytes64, Id16, UnixTime
 from sluss_schemas.problems import Invalid
 from sluss_schemas.signing import READ_LABEL, verify
@@ -38,7 +39,7 @@ _Short = Annotated[bytes, Meta(max_length=64)]
 
 
 class Act(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What a push did, or was denied: collect, amend, quarantine, disclose, countersign, open, deny, a case record.
+    """What was done or denied: collect, amend, quarantine, disclose, countersign, open, deny, export, a case record.
 
     Attributes:
         action: for instance `collect`; of a case record its kind.
@@ -47,7 +48,7 @@ class Act(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
         time: when the server wrote it.
         code: the gateway, the reason of a quarantine or a refusal, or the record's own code.
         pack: digest of the pack that was named; empty where none was.
-        about: the report's id, the grant's or the record's; of a refused request its address.
+        about: the report's id, the grant's or the record's; of a refused request its address, of an export its month.
         slots: bitmap of the slots that are filled, or that are given.
 
     """
@@ -109,6 +110,11 @@ class Alarm(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     time: UnixTime
 
 
+def raised_id(content: bytes) -> bytes:
+    """Return the id of the task that an alarm opens, by what the alarm's leaf says."""
+    return hashlib.sha256(content).digest()[:ID_BYTES]
+
+
 class Forgotten(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     """That contents were erased: of the leaves from the first number to the last of each range, and why."""
 
@@ -131,6 +137,7 @@ Content = Act | Delivery | Reading | Alarm | Forgotten | Earlier
 READ: Final = "read"
 DENY: Final = "deny"
 DELIVER: Final = "deliver"
+EXPORT: Final = "export"
 ALARM: Final = "alarm"
 FORGET: Final = "forget"
 _OF: Final[dict[str, type[Document]]] = {DELIVER: Delivery, READ: Reading, ALARM: Alarm, FORGET: Forgotten}

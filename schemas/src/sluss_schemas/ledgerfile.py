@@ -121,6 +121,16 @@ def write(line: Line) -> bytes:
     return _encoder.encode(line) + b"\n"
 
 
+def read(lines: Iterable[bytes]) -> Iterator[Line]:
+    """Yield the lines of a file that was verified.
+
+    Raises:
+        msgspec.DecodeError: it was not.
+
+    """
+    return (_decoder.decode(line) for line in lines)
+
+
 def verify(lines: Iterable[bytes], *, key: bytes | None = None, witnessed: Iterable[bytes] = ()) -> Verified:
     """Verify a file.
 

@@ -10,7 +10,7 @@ Source: docs/protocol.md section 3.
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta
@@ -91,6 +91,15 @@ def read_manifest(data: bytes) -> Manifest:
     if (manifest.version == 1) != (not manifest.parents) or len(set(manifest.parents)) != len(manifest.parents):
         raise Invalid("malformed", "manifest.parents")
     return manifest
+
+
+_PACK: Final = Manifest.__struct_fields__.index("pack")
+_values: Final = msgspec.msgpack.Decoder(list[Any])
+
+
+def pack_of(data: bytes) -> Digest:
+    """Return the pack that a manifest names; of one that was checked when it was stored, and a fraction of the work."""
+    return Digest(bytes(_values.decode(data)[_PACK]))
 
 
 def digest_of(manifest_bytes: bytes) -> Digest:

@@ -292,7 +292,7 @@ def record_digest(data: bytes) -> bytes:
 def text_digest(digest: bytes, until: int, terms: NoteTerms) -> bytes:
     """Return what stands for a note as it would be released: of which version, until when, to whom, and every word."""
     bare = msgspec.structs.replace(terms, approval=None)
-    return hashlib.sha256(b"sluss/note/text" + digest + until.to_bytes(8, "big") + encode(bare)).digest()
+    return hashlib.sha256(encode((digest, until, encode(bare)))).digest()
 
 
 def body_context(record: bytes) -> bytes:

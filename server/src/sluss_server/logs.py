@@ -33,6 +33,7 @@ KEYS: Final = frozenset(
         "level",
         "logger",
         "method",
+        "panel",
         "raised",
         "request_id",
         "route",

@@ -154,7 +154,8 @@ Of the fields below they then see the ids of case staff, which name nobody.
   For a suspect the youngest of both counts.
 * Age groups are no field: where the pack names `age_groups` as a fact, the device derives them from the persons.
 * A market note of health names its scene to nobody else.
-* Which event a report is of is no field: the device marks it in the situation, and two reports of one event have one mark.
+* Which event a report is of is no field: the device marks it in the situation.
+  Two reports of one event have one mark.
 * There is no field for ethnicity, nationality, residence status or religion.
 
 """

@@ -30,6 +30,7 @@ from sluss_schemas.policy.model import (
     Retention,
     Status,
 )
+from sluss_schemas.policy.requests import RequestType
 
 MAX_BYTES: Final = 1 << 20
 """A pack is text for lawyers; what is larger is not one."""
@@ -87,6 +88,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     offence: dict[str, Offence] = {}
     retention: dict[Sector, Retention] = {}
     extract: ExtractRules | None = None
+    request: dict[str, RequestType] = {}
     owner: dict[Sector, dict[Compartment, Row]]
     override: tuple[Override, ...] = ()
     codes: dict[str, dict[str, Code]] = {}

@@ -132,6 +132,8 @@ def check_against_floor(pack: Pack, floor: Pack) -> Iterator[Violation]:
     A cell that the floor only closes by policy (`D`) may be opened as far as the owner's base row goes, and to
     `A` where the base row is `D` too; every other cell may only get narrower.
     """
+    if pack.requests != floor.requests:
+        yield Violation("duty", "request", "What the statute lets be asked, and what is weighed, stays as it is.")
     for key, cell in pack.cells.items():
         old = floor.cells.get(key)
         if old is None:

@@ -152,8 +152,17 @@ def _cited(file: File, cited: Mapping[str, str]) -> File:
     again = msgspec.structs.replace(
         file,
         partnership=said(file.partnership),
-        gateway={code: msgspec.structs.replace(one, law=said(one.law)) for code, one in file.gateway.items()},
-        offence={code: msgspec.structs.replace(one, law=said(one.law)) for code, one in file.offence.items()},
+        gateway={
+            code: msgspec.structs.replace(one, law=said(one.law), chapters=said(one.chapters))
+            for code, one in file.gateway.items()
+        },
+        offence={
+            code: msgspec.structs.replace(
+                one, law=said(one.law), chapter="".join(said((one.chapter,) if one.chapter else ()))
+            )
+            for code, one in file.offence.items()
+        },
+        request={code: msgspec.structs.replace(one, law=said(one.law)) for code, one in file.request.items()},
         kind={
             code: one
             if one.retention is None

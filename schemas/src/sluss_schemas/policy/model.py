@@ -19,6 +19,7 @@ from sluss_schemas.ids import Column, Compartment, Digest, Function, Sector
 from sluss_schemas.policy.cells import Cell, PackRefused, rule_id
 from sluss_schemas.policy.extract import ExtractRules
 from sluss_schemas.policy.jurisdiction import Jurisdiction
+from sluss_schemas.policy.requests import RequestType
 
 Precision = Literal["hour", "daypart", "day", "week"]
 PRECISIONS: tuple[Precision, ...] = ("hour", "daypart", "day", "week")
@@ -94,7 +95,12 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         approval: who must agree besides the one that decides.
         review_hours: within how many hours a decision must be looked at afterwards.
         lifts: at what precision situation and place follow a grant about a person.
-        offence: whether an offence has to be named that reaches the pack's threshold, or one with prison in its scale.
+        offence: whether an offence has to be named that reaches the pack's threshold, one with prison in its scale, or
+            one of `chapters`.
+        chapters: where the offences stand that such a ground is about.
+        least: the name of the parameter with the months that the scale of such an offence begins at, at least; the
+            attempt at one has no such scale of its own.
+        note_to: who gets a note on this ground that holds no keys.
         held: whether it is the own agency's supervision, for which the key exists but is held back.
         status: `V` checked against the statute's text, `M` yet to be checked.
 
@@ -123,7 +129,10 @@ class Gateway(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     approval: Literal["none", "supervisors", "legal_officer"] = "none"
     review_hours: int | None = None
     lifts: Lifts = "none"
-    offence: Literal["none", "threshold", "prison"] = "none"
+    offence: Literal["none", "threshold", "prison", "chapter"] = "none"
+    chapters: tuple[str, ...] = ()
+    least: str = ""
+    note_to: Label | None = None
     held: bool = False
     status: Literal["V", "M"]
 
@@ -181,9 +190,13 @@ class FilingRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long an owner's reports, or those of one kind, are kept; `days` is None where nothing is culled here."""
+    """How long an owner's reports, or those of one kind, are kept; `days` is None where nothing is culled here.
+
+    `visible_hours` is for a kind alone: after so many the own supervisors alone have it, each time for a reason.
+    """
 
     days: int | None = None
+    visible_hours: int | None = None
     law: tuple[str, ...]
     en: str
     sv: str
@@ -217,6 +230,9 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             with the scene alone. An owner that is not named there keeps it in the own agency.
         no_scene_from: owners whose reports of this kind name no scene.
         retention: how long reports of this kind are kept, in the place of what holds for their owner.
+        public_needs: whose supervisors approve a note word by word before its owner releases it; their own decision
+            is enough where they are the owner.
+        note_grounds: grounds on which a note goes to the one reader without keys whom each of them names.
 
     """
 
@@ -241,6 +257,8 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     at_protected: dict[Sector, AtProtected] = {}
     no_scene_from: tuple[Sector, ...] = ()
     retention: Retention | None = None
+    public_needs: Sector | None = None
+    note_grounds: tuple[str, ...] = ()
 
     def time_fact(self, owner: Sector) -> Precision | None:
         """Return how finely the server may read the time: the coarser of the fact and the owner's precision."""
@@ -259,6 +277,7 @@ class Offence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         en: name in English.
         sv: name in Swedish.
         law: the statutes.
+        chapter: the chapter or the act that it stands in, for grounds that are about some of them alone.
         min_months: the least imprisonment; 0 where fines are possible or the scale has no minimum of its own.
         max_months: the most imprisonment; 0 where there is none, and 1200 for life.
         listed: whether the pack's law names it among the crimes that weigh enough.
@@ -269,6 +288,7 @@ class Offence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     en: str
     sv: str
     law: tuple[str, ...]
+    chapter: str = ""
     min_months: int
     max_months: int
     listed: bool = False
@@ -286,6 +306,7 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     crime_threshold: Literal["months", "listed", "none"]
     min_penalty_months: int = 0
     min_penalty_months_attempt: int = 0
+    min_penalty_months_close: int | None = None
     lease_gateway_h: int
     lease_across_h: int
     lease_within_h: int
@@ -310,6 +331,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         offences: the penal law's offences, for the grounds that ask for a weight of crime.
         retention: how long each owner's reports are kept.
         extract: what the person that a report is about is told of it, and what not; None where nothing is.
+        requests: what may be asked of an owner besides, whatever the cells say, by its code.
         base: the rows of each owner before any override, under which an agency's own pack may not go.
         cells: every cell, by kind, owner, compartment and column.
         codes: code lists by name, where the pack carries them.
@@ -334,6 +356,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     offences: dict[str, Offence] = {}
     retention: dict[Sector, Retention] = {}
     extract: ExtractRules | None = None
+    requests: dict[str, RequestType] = {}
     base: dict[RowKey, Cell]
     cells: dict[CellKey, Cell]
     codes: dict[str, dict[str, Code]]

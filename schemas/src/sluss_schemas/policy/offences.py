@@ -64,4 +64,16 @@ def weighs_enough(pack: Pack, gateway: Gateway, offence: str, *, attempt: bool =
     if gateway.offence == "threshold":
         return reaches_threshold(pack, offence, attempt=attempt)
     known = pack.offences.get(offence)
-    return gateway.offence == "none" or (known is not None and known.max_months > 0)
+    if known is None or gateway.offence == "none":
+        return gateway.offence == "none"
+    if gateway.offence == "prison":
+        return known.max_months > 0
+    return known.chapter in gateway.chapters and (
+        not gateway.least or (not attempt and known.min_months >= _least(pack, gateway))
+    )
+
+
+def _least(pack: Pack, gateway: Gateway) -> int:
+    """Return the months that a ground asks for; `pack.load` refuses a ground without them."""
+    months: int = getattr(pack.parameters, gateway.least)
+    return months

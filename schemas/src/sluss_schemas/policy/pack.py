@@ -22,7 +22,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from sluss_schemas.ids import COLUMNS, COMPARTMENTS, KINDS, SECTORS, Digest, kind_code
-from sluss_schemas.policy import invariants, jurisdiction, layers
+from sluss_schemas.policy import invariants, jurisdiction, layers, requests
 from sluss_schemas.policy.cells import Cell, PackRefused, parse, rule_id
 from sluss_schemas.policy.file import File, Said
 from sluss_schemas.policy.jurisdiction import Find
@@ -61,6 +61,7 @@ def load(data: bytes, *, floor: Pack | None = None, find: Find = shipped) -> Pac
     kinds = _kinds(file)
     _check_retention(file)
     _check_extract(file)
+    requests.check(file.request, file.gateway)
     base = _base(file)
     pack = Pack(
         id=file.id,
@@ -81,6 +82,7 @@ def load(data: bytes, *, floor: Pack | None = None, find: Find = shipped) -> Pac
         offences=file.offence,
         retention=file.retention,
         extract=file.extract,
+        requests=file.request,
         base=base,
         cells=_cells(file, kinds, base),
         codes=file.codes,
@@ -142,7 +144,21 @@ def _gateways(file: File) -> dict[str, Gateway]:
     for code, gateway in file.gateway.items():
         if gateway.age is not None and not isinstance(getattr(file.parameters, gateway.age.parameter, None), int):
             raise PackRefused(f"gateway.{code}", f"The pack has no age called {gateway.age.parameter}.")
+        _check_offence(file, code, gateway)
     return {code: msgspec.structs.replace(gateway, code=code) for code, gateway in file.gateway.items()}
+
+
+def _check_offence(file: File, code: str, gateway: Gateway) -> None:
+    """Refuse a ground about offences that stand nowhere, or with a least penalty that the pack does not say."""
+    if gateway.offence != "chapter":
+        if gateway.chapters or gateway.least:
+            raise PackRefused(f"gateway.{code}", "Only a ground about a chapter's offences has chapters.")
+        return
+    known = {one.chapter for one in file.offence.values() if one.chapter}
+    if not gateway.chapters or not known.issuperset(gateway.chapters):
+        raise PackRefused(f"gateway.{code}", "Name chapters in which the pack has offences.")
+    if gateway.least and not isinstance(getattr(file.parameters, gateway.least, None), int):
+        raise PackRefused(f"gateway.{code}", f"The pack has no least penalty called {gateway.least}.")
 
 
 def _check_retention(file: File) -> None:
@@ -153,6 +169,13 @@ def _check_retention(file: File) -> None:
     for where, days in kept.items():
         if days is not None and days < 1:
             raise PackRefused(where, "Keep reports for one day at least.")
+    for owner, each in file.retention.items():
+        if each.visible_hours is not None:
+            raise PackRefused(f"retention.{owner}", "Say of a kind how long it is shown, not of an owner.")
+    for code, kind in file.kind.items():
+        one = kind.retention
+        if one is not None and one.visible_hours is not None and not 1 <= one.visible_hours <= (one.days or 1) * 24:
+            raise PackRefused(f"kind.{code}", "Show reports for one hour at least, and no longer than they are kept.")
 
 
 def _check_extract(file: File) -> None:
@@ -181,6 +204,9 @@ def _kinds(file: File) -> dict[int, Kind]:
         if not kind.clear and kind.retention is not None:
             # The server does not know the kind, so it could not tell when one is over.
             raise PackRefused(f"kind.{code}", "A kind whose existence is secret is kept as long as its owner's others.")
+        for ground in kind.note_grounds:
+            if ground not in file.gateway or file.gateway[ground].note_to is None:
+                raise PackRefused(f"kind.{code}", f"{ground} names nobody to whom a note goes.")
         if not kind.clear and (kind.facts or kind.counted):
             raise PackRefused(f"kind.{code}", "A kind whose existence is secret has no facts and is never counted.")
         kinds[numbers[code]] = msgspec.structs.replace(kind, number=numbers[code], precision=precision)

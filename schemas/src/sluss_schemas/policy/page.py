@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from sluss_schemas.ids import COLUMNS, COMPARTMENTS, SECTORS, Sector, kind_code
-from sluss_schemas.policy.model import Gateway, Kind, Pack
-from sluss_schemas.policy.offences import reaches_threshold
+from sluss_schemas.policy.model import Gateway, Kind, Pack, Retention
+from sluss_schemas.policy.offences import reaches_threshold, weighs_enough
 from sluss_schemas.policy.pagechanges import abroad, earlier
 
 _ORDER = (
@@ -58,6 +58,7 @@ def markdown(packs: Sequence[Pack], sketches: Sequence[Pack] = ()) -> str:
         *_gateways(pack),
         *_weights(pack),
         *_numbers(pack),
+        *_requests(pack),
         *_extract(pack),
         *_rows(pack),
         *_kinds(pack),
@@ -102,7 +103,7 @@ def _gateway(gateway: Gateway) -> str:
         who += f"; {gateway.decides_case}, where the code stands after `B:`"
     tests = "; ".join(test.en.rstrip(".") + (" *(in writing)*" if test.written else "") for test in gateway.tests)
     mark = " (duty)" if gateway.duty else " (recommended)" if gateway.recommended else ""
-    to = _sectors(gateway.receivers) or "-"
+    to = _sectors(gateway.receivers) or ("-" if gateway.note_to is None else f"by a note {gateway.note_to.en}")
     if gateway.receiver_function != "field":
         to += f", {gateway.receiver_function}"
     if gateway.receiver_fallback is not None:
@@ -117,7 +118,7 @@ def _limits(pack: Pack, gateway: Gateway) -> str:
     if gateway.age is not None:
         age = f"under {getattr(pack.parameters, gateway.age.parameter)}, by the {gateway.age.by} plausible age"
     if gateway.offence != "none":
-        basis = "an offence that reaches the threshold" if gateway.offence == "threshold" else "an offence with prison"
+        basis = _offence(pack, gateway)
     if gateway.on_shift:
         basis = "receivers on shift at the scene"
     cells = (
@@ -134,6 +135,13 @@ def _limits(pack: Pack, gateway: Gateway) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _offence(pack: Pack, gateway: Gateway) -> str:
+    if gateway.offence == "chapter":
+        least = f" from {getattr(pack.parameters, gateway.least)} months" if gateway.least else ""
+        return f"an offence of {', '.join(gateway.chapters)}{least}"
+    return "an offence that reaches the threshold" if gateway.offence == "threshold" else "an offence with prison"
+
+
 def _hours(hours: int | None) -> str:
     return "-" if hours is None else f"{hours} h"
 
@@ -142,13 +150,17 @@ def _weights(pack: Pack) -> Iterator[str]:
     set_ = pack.parameters
     yield from ("## Offences", "")
     yield f"A crime weighs enough from {set_.min_penalty_months} months of least imprisonment, an attempt at one from"
-    yield f"{set_.min_penalty_months_attempt} months. A ground that asks for an offence opens for no other."
-    yield from ("", "| offence | law | from | to | weighs enough | as an attempt | status |")
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield f"{set_.min_penalty_months_attempt} months. A ground that asks for an offence opens for no other; some ask"
+    yield "for certain chapters. The last column says which grounds an offence opens."
+    yield from ("", "| offence | law | chapter | from | to | weighs enough | as an attempt | status | opens |")
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    asking = [ground for ground in pack.gateways.values() if ground.offence != "none"]
     for code, one in pack.offences.items():
         enough, tried = (reaches_threshold(pack, code, attempt=each) for each in (False, True))
         scale = f"{one.min_months or 'fines'} | {one.max_months} months"
-        cells = f"{one.en} | {'; '.join(one.law)} | {scale} | {_yes(enough)} | {_yes(tried)} | {one.status}"
+        opens = " ".join(ground.code for ground in asking if weighs_enough(pack, ground, code)) or "-"
+        cells = f"{one.en} | {'; '.join(one.law)} | {one.chapter or '-'} | {scale}"
+        cells += f" | {_yes(enough)} | {_yes(tried)} | {one.status} | {opens}"
         yield f"| {cells} |"
     yield ""
 
@@ -164,14 +176,22 @@ def _numbers(pack: Pack) -> Iterator[str]:
         yield f"| `{name}` | {said} |"
     for name, value in msgspec.to_builtins(pack.filing).items():
         yield f"| `{name}` | {' '.join(value) or '-'} |"
-    yield from ("", "How long reports are kept:", "", "| owner or kind | days | why | law | status |")
-    yield "| --- | --- | --- | --- | --- |"
+    yield from (
+        "",
+        "How long reports are kept, and for how many hours of that others than the own supervisors have them:",
+    )
+    yield from ("", "| owner or kind | days | shown | why | law | status |", "| --- | --- | --- | --- | --- | --- |")
     for owner, one in pack.retention.items():
-        yield f"| {owner} | {one.days or '-'} | {one.en} | {'; '.join(one.law)} | {one.status} |"
+        yield _kept(owner, one)
     for number, kind in pack.kinds.items():
-        if (own := kind.retention) is not None:
-            yield f"| {kind_code(number)} | {own.days or '-'} | {own.en} | {'; '.join(own.law)} | {own.status} |"
+        if kind.retention is not None:
+            yield _kept(kind_code(number), kind.retention)
     yield ""
+
+
+def _kept(name: str, one: Retention) -> str:
+    shown = _hours(one.visible_hours)
+    return f"| {name} | {one.days or '-'} | {shown} | {one.en} | {'; '.join(one.law)} | {one.status} |"
 
 
 def _extract(pack: Pack) -> Iterator[str]:
@@ -186,6 +206,25 @@ def _extract(pack: Pack) -> Iterator[str]:
         kinds, owners = " ".join(one.kinds) or "all", " ".join(one.owners) or "all"
         where = f"{kinds} | {owners} | {' '.join(one.parts)} | {one.when}"
         yield f"| `{one.code}` | {where} | {one.en} | {'; '.join(one.law)} | {one.status} |"
+    yield ""
+
+
+def _requests(pack: Pack) -> Iterator[str]:
+    """Yield what may be asked of an owner whatever the cells say, and what is weighed before it is told."""
+    if not pack.requests:
+        return
+    yield from ("## Requests of a kind of their own", "")
+    yield "What the owner weighs is written down and stays with the owner; what is told are these fields alone, and no"
+    yield "part of a report is opened by it."
+    yield from (
+        "",
+        "| code | name | law | of | by | decides | within | weighed | fields | status |",
+        "| --- |" + " --- |" * 9,
+    )
+    for code, one in pack.requests.items():
+        weighed, fields = "; ".join(test.en for test in one.tests), ", ".join(field.en for field in one.fields)
+        who = f"{_sectors(one.owners)} | {_sectors(one.receivers)} | {one.decides} | {_hours(one.task_hours)}"
+        yield f"| `{code}` | {one.en} | {'; '.join(one.law)} | {who} | {weighed} | {fields} | {one.status} |"
     yield ""
 
 
@@ -241,7 +280,9 @@ def _facts(kind: Kind) -> str:
     clear = "" if kind.clear else " That such a report exists is itself secret."
     staff = " Its own readers are the author and named staff." if kind.case_staff else ""
     facts = ", ".join(kind.facts) or "nothing"
-    return f"Filed by {' '.join(kind.owners)}; in clear to the server: {facts}.{clear}{staff}"
+    words = f" {kind.public_needs}'s supervisors approve every word of a note." if kind.public_needs else ""
+    words += f" A note goes on {', '.join(kind.note_grounds)} to whom that names." if kind.note_grounds else ""
+    return f"Filed by {' '.join(kind.owners)}; in clear to the server: {facts}.{clear}{staff}{words}"
 
 
 def _changes(pack: Pack, kind: Kind) -> Iterator[str]:

@@ -27,7 +27,7 @@ def earlier(packs: Sequence[Pack]) -> Iterator[str]:
     yield ""
     for old, new in reversed(list(pairwise(packs))):
         yield from (f"### `{old.id}`", "", f"In force from {old.valid_from.isoformat()} until `{new.id}`.", "")
-        changes = [*_numbers(old, new), *_grounds(old, new), *_cells(old, new)]
+        changes = [*_numbers(old, new), *_grounds(old, new), *_requests(old, new), *_cells(old, new)]
         if changes:
             yield from ("| what | here | then | why | law |", "| --- | --- | --- | --- | --- |", *changes, "")
         else:
@@ -108,6 +108,15 @@ def _said(gateway: dict[str, object], name: str) -> str:
     if name == "tests" and isinstance(value, list | tuple):
         return "; ".join(str(test["en"]).rstrip(".") for test in value)
     return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _requests(old: Pack, new: Pack) -> Iterator[str]:
+    for code in sorted({*old.requests, *new.requests}):
+        here, then = old.requests.get(code), new.requests.get(code)
+        if here != then:
+            said = ("-" if one is None else f"{one.en} from {' '.join(one.owners)}" for one in (here, then))
+            law = (then or here or old.requests[code]).law
+            yield f"| `{code}` | {' | '.join(said)} | | {'; '.join(law)} |"
 
 
 def _cells(old: Pack, new: Pack) -> Iterator[str]:

@@ -137,6 +137,11 @@ async def registry(shell: Shell, caller: Caller, body: statements.RegistryAsk) -
     return await shell.services.registry.show(caller, body)
 
 
+async def stock(shell: Shell, caller: Caller, body: statements.StockAsk) -> statements.StockAnswer:
+    """Sum what the own agency used."""
+    return await shell.services.stocks.used(caller, body)
+
+
 async def launch(shell: Shell, caller: Caller, _body: launching.LaunchAsk) -> launching.Launch:
     """Give a link into the overview."""
     return await shell.services.sessions.launch(caller)
@@ -318,6 +323,15 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         call=registry,
         limit=KIB,
         problems=("out_of_range",),
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/stock",
+        summary="Get how many doses the own agency's reports say were used after a day; for supervisors.",
+        takes=statements.StockAsk,
+        gives=statements.StockAnswer,
+        call=stock,
+        limit=KIB,
     ),
     Endpoint(
         method="POST",

@@ -134,7 +134,7 @@ class Applying:
             protected,
             {one.digest for one in stubs},
             {(one.agency, one.report_id) for one in stubs},
-            set(await culling.all_narrowed(connection, self._partnership)) if loose else set(),
+            {one.report for one in await culling.all_narrowed(connection, self._partnership)} if loose else set(),
         )
 
     def _apply(self, push: Prepared, state: _State, writes: Writes) -> PushAnswer:

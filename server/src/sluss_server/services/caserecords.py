@@ -17,9 +17,9 @@ from sluss_schemas.agency import Device
 from sluss_schemas.disclosure import BASE_RELEASE, read_grant
 from sluss_schemas.ids import NO_SCENE
 from sluss_schemas.problems import Invalid
-from sluss_schemas.records import RULES, Case, CaseKind, Rule
+from sluss_schemas.records import PUBLIC_TEXT, RULES, Case, CaseKind, Rule
 from sluss_schemas.sync import MAX_CLOCK_SKEW_S
-from sluss_server.services import caseterms, reclassifying, shifts, statements
+from sluss_server.services import caseterms, raising, reclassifying, requested, shifts, statements, vetting
 from sluss_server.services.filing import Filing, Followed, addressed, case_of, functions_of
 from sluss_server.storage import disclosure, reports
 from sluss_server.storage.feeds import CASE, NewEntry, audience_feed, device_feed
@@ -66,7 +66,9 @@ async def check_case(filing: Filing, case: Case, digest: bytes) -> CheckedCase:
     if case.kind is CaseKind.STATEMENT:
         await statements.check(filing, case, followed)
     else:
-        await caseterms.check(filing, case, about)
+        await caseterms.check(
+            filing, vetting.checked(filing, requested.checked(filing, case, followed), followed), about
+        )
     if case.kind is CaseKind.SHIFT:
         shifts.check_end(filing, case, followed)
     return CheckedCase(entries=entries, needs=case.follows if followed is not None and followed.coming else None)
@@ -84,6 +86,8 @@ def _check_code(filing: Filing, rule: Rule, case: Case) -> None:
     if rule.codes:
         if case.code not in rule.codes:
             raise Invalid("unknown_code", "record.code")
+    elif case.kind is CaseKind.REQUEST and (case.code == PUBLIC_TEXT or case.code in filing.pack().requests):
+        return
     elif case.code not in {"", BASE_RELEASE} and case.code not in filing.pack().gateways:
         raise Invalid("unknown_code", "record.code")
 
@@ -129,6 +133,8 @@ async def _followed(filing: Filing, rule: Rule, case: Case) -> Followed | None:
         return None
     if not rule.follows or case.follows == case.record:
         raise Invalid("malformed", "record.follows")
+    if await raising.ends(filing, case):
+        return None
     if GRANT in rule.follows:
         await _grant(filing, case, case.follows)
         return None

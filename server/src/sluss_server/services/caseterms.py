@@ -3,7 +3,7 @@
 Source: docs/protocol.md section 4.
 
 > INVARIANT: a note draws only on parts that the pack lets go to its column by a note, and never on a report whose
-> existence is secret or whose place is protected.
+> existence is secret or whose place is protected; where another agency has to approve its text, that agency has.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Final
 
 from sluss_schemas.codec import decode
-from sluss_schemas.ids import COMPARTMENTS, KIND_SECRET, Column, Kid, Sector
+from sluss_schemas.ids import COMPARTMENTS, KIND_SECRET, Column, Kid, Sector, slot
 from sluss_schemas.manifest import read_manifest
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import Case, CaseKind, ConsentTerms, NoteTerms, ShiftTerms
-from sluss_server.services import reclassifying, shifts
+from sluss_server.services import reclassifying, shifts, vetting
 from sluss_server.services.filing import Filing
 from sluss_server.storage.reports import Stored
 
@@ -29,6 +29,7 @@ WITHDRAWN: Final = "withdrawn"
 LIFTED: Final = "lifted"
 BEGINS: Final = frozenset({"given", "limited"})
 """Codes of a consent that says what it covers; the others end one."""
+_WITHOUT_PERSONS: Final = {slot("SIT", brief=True), slot("PLC", brief=True)}
 _CLOCKED: Final = frozenset({CaseKind.TASK, CaseKind.SHIFT})
 
 
@@ -54,7 +55,7 @@ async def check(filing: Filing, case: Case, about: Stored | None) -> None:
     if covers:
         _consent(filing, decode(ConsentTerms, case.terms, "record.terms"), case)
     elif says:
-        await _note(filing, decode(NoteTerms, case.terms, "record.terms"), about)
+        await _note(filing, case, decode(NoteTerms, case.terms, "record.terms"), about)
     elif case.kind is CaseKind.SHIFT and case.code != shifts.ENDED:
         _shift(filing, decode(ShiftTerms, case.terms, "record.terms"))
     elif case.terms:
@@ -85,7 +86,7 @@ def _consent(filing: Filing, terms: ConsentTerms, case: Case) -> None:
         raise Invalid("out_of_range", "record.terms.not_before")
 
 
-async def _note(filing: Filing, terms: NoteTerms, about: Stored | None) -> None:
+async def _note(filing: Filing, case: Case, terms: NoteTerms, about: Stored | None) -> None:
     if (terms.column == "EXT") != bool(terms.partner) and terms.column != "SUPX":
         raise Invalid("missing_field" if terms.column == "EXT" else "malformed", "note.partner")
     if about is None:
@@ -97,8 +98,26 @@ async def _note(filing: Filing, terms: NoteTerms, about: Stored | None) -> None:
     closed = await reclassifying.protected(filing.connection, filing.caller.partnership, version)
     pack, owner = filing.pack(), filing.directory.sector
     for number in terms.slots:
-        if closed or not lets_go(pack, manifest.kind, owner, number, terms.column):
+        if closed or not may_go(pack, manifest.kind, owner, number, terms):
             raise Invalid("not_allowed", f"note.{number}")
+    if (needs := vetting.needed(pack, manifest.kind, owner, terms)) is not None:
+        agency = filing.caller.agency
+        await vetting.check(filing.connection, filing.view, agency, case, terms, needs=needs)
+
+
+def may_go(pack: Pack, kind: int, owner: Sector, number: int, terms: NoteTerms) -> bool:
+    """Tell whether a pack lets a slot of an owner's report go by this note.
+
+    On a ground of its own a note goes to the one reader whom that names, from the reduced forms of what happened and
+    where.
+    """
+    if not terms.ground:
+        return lets_go(pack, kind, owner, number, terms.column)
+    known, ground = pack.kinds.get(kind), pack.gateways.get(terms.ground)
+    if known is None or ground is None or terms.ground not in known.note_grounds or owner not in ground.owners:
+        return False
+    named = ground.note_to is not None and terms.partner in {ground.note_to.en, ground.note_to.sv}
+    return named and terms.column == "EXT" and number in _WITHOUT_PERSONS
 
 
 def lets_go(pack: Pack, kind: int, owner: Sector, number: int, column: Column) -> bool:

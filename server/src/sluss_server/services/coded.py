@@ -3,7 +3,8 @@
 A month is that in which the last word of a report came: so each report is in one month's file at any time, and a month
 that was fetched and is over gains nothing.
 Refuses other agencies' facts, and everything by which two lines, or a line and a report, could be held together.
-Source: docs/secrecy-rules.md B8: a supervisor sees the own agency's facts as they are.
+Who takes a month along is in the agency's ledger before the first line leaves the server, of one device once an hour.
+Source: docs/secrecy-rules.md B8: a supervisor sees the own agency's facts as they are; reads are recorded.
 
 > INVARIANT: a fact has no id, no contributor and no hour; a kind that nobody counts is not among them.
 > INVARIANT: no more than a page of rows is held, however many there are.
@@ -16,16 +17,24 @@ from typing import Final, NamedTuple
 
 from msgspec import msgpack
 
+from sluss_schemas.codec import encode
 from sluss_schemas.forms.facts import fact_names
-from sluss_schemas.manifest import read_manifest
+from sluss_schemas.ids import Kid
+from sluss_schemas.ledger import EXPORT, Act
+from sluss_schemas.manifest import pack_of
 from sluss_server.aggregates.catalogue import Fact, is_counted
 from sluss_server.aggregates.cells import begins, day_of
 from sluss_server.services.core import Core
+from sluss_server.services.recording import Recording
 from sluss_server.services.sessions import Viewer
 from sluss_server.storage import coded
 from sluss_server.storage.coded import CodedRow, Which
+from sluss_server.storage.ledger import Leaf
 
 PAGE: Final = 500
+HOUR_S: Final = 3600
+FACTS: Final = "facts"
+"""What an export was of, in the ledger."""
 _values: Final = msgpack.Decoder(tuple[int | tuple[int, ...] | None, ...])
 
 
@@ -41,9 +50,23 @@ class CodedFact(NamedTuple):
 class Coded:
     """The use case."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, recording: Recording) -> None:
         """Stand on these parts."""
         self._core: Final = core
+        self._recording: Final = recording
+        self._noted: Final[dict[tuple[bytes, str], int]] = {}
+
+    async def note(self, viewer: Viewer, month: str) -> None:
+        """Record in the agency's ledger that a person takes a month's facts along; return when it is on disk."""
+        key, now = (viewer.device, month), viewer.now
+        if now - self._noted.get(key, now - HOUR_S) < HOUR_S:
+            return
+        person = viewer.own.devices[Kid(viewer.device)].person
+        act = Act(EXPORT, b"", person, now, FACTS, viewer.pack.digest, month.encode())
+        await self._recording.record(viewer.partnership, Leaf(viewer.agency, EXPORT, encode(act)))
+        for old in [one for one, at in self._noted.items() if now - at >= HOUR_S]:
+            del self._noted[old]
+        self._noted[key] = now
 
     async def between(self, viewer: Viewer, days: tuple[int, int], page: int = PAGE) -> AsyncIterator[list[CodedFact]]:
         """Yield pages of the facts whose last word came from a day on and before another; sorted within each page."""
@@ -66,7 +89,7 @@ class Coded:
 
     def _fact(self, kind: int, row: CodedRow, zone: str) -> CodedFact:
         """Return a row by the names of the pack that the report was filed under; without values of one not known."""
-        pack = self._core.rules.pack(read_manifest(row.manifest).pack)
+        pack = self._core.rules.pack(pack_of(row.manifest))
         names = () if pack is None else fact_names(kind, pack)
         return CodedFact(
             kind, row.scene, day_of(row.time, zone), dict(zip(names, _values.decode(row.coded), strict=False))

@@ -4,7 +4,8 @@ A report counts once, whatever its versions: an amendment takes out what its pre
 stand side by side the one counts that came first.
 What leaves because its place became a protected one is taken out of the owner's counts and of all that is published
 later; of a week that is published already it stays counted for publications, so that no later revision shows a notch.
-A link between two owners' reports of one event lies in their sealed sections, so here each of them counts.
+Where an author has said that what happened counts by another report, this one is in its own agency's counts and not in
+what is published; that a link lies in the sealed sections of both is all that is known here, and not which reports.
 Source: docs/secrecy-rules.md B7 13 and B8.
 
 > INVARIANT: the counts are those of the facts that are stored and of those that were culled.
@@ -12,7 +13,7 @@ Source: docs/secrecy-rules.md B7 13 and B8.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from msgspec import msgpack
@@ -34,12 +35,16 @@ Report = tuple[bytes, bytes]
 
 
 class Counted(NamedTuple):
-    """A version's facts, the report that it is of, the pack that it was filed under, and whether it amends."""
+    """A version's facts, the report that it is of, the pack that it was filed under, and whether it amends.
+
+    `counts` is whether what happened counts by it, for others; None is as the version before.
+    """
 
     row: FactsRow
     report: Report
     pack: bytes
     amends: bool
+    counts: bool | None = None
 
 
 class Changes:
@@ -62,8 +67,8 @@ class Changes:
         for (dim, value), number in tally(known, row.kind, values):
             key = CountKey(row.partnership_id, row.agency, dim, row.kind, day, row.scene, value)
             count, kept = self._counts.get(key, (0, 0))
-            self._counts[key] = (count + sign * number, kept - sign * number if keep else kept)
-            if staff and value != SUM and not keep:
+            self._counts[key] = (count + sign * number, kept - sign * number if keep or row.elsewhere else kept)
+            if staff and value != SUM and not keep and not row.elsewhere:
                 who = StaffKey(
                     row.partnership_id, row.kind, week_of(day), row.agency, dim, value, row.scene, row.contributor
                 )
@@ -85,11 +90,11 @@ async def write(
     partnership: bytes,
     *,
     new: Mapping[bytes, Counted],
-    ended: Iterable[bytes],
+    ended: Sequence[bytes],
     closed: Sequence[bytes] = (),
 ) -> None:
     """Write the facts of new versions, take out those that they follow, and those whose place is protected now."""
-    pending, changes = dict(new), Changes(rules)
+    pending, changes = await _settled(connection, partnership, new, ended), Changes(rules)
     gone = [digest for digest in ended if pending.pop(digest, None) is None]
     for digest in closed:
         pending.pop(digest, None)
@@ -116,6 +121,23 @@ async def recount(rules: Rules, connection: AsyncConnection, partnership: bytes)
     for first in range(0, len(spare), _BATCH):
         await facts.forget(connection, partnership, spare[first : first + _BATCH])
     await changes.write(connection)
+
+
+async def _settled(
+    connection: AsyncConnection, partnership: bytes, new: Mapping[bytes, Counted], ended: Sequence[bytes]
+) -> dict[bytes, Counted]:
+    """Return new versions with what is true of each: what it does not say is as the version before had it."""
+    before = dict[Report, bool]()
+    if any(one.amends and one.counts is None for one in new.values()):
+        stored = await facts.stored(connection, partnership, [digest for digest in ended if digest not in new])
+        for row, manifest_bytes in stored:
+            before[row.agency, read_manifest(manifest_bytes).report_id] = row.elsewhere
+    found = dict[bytes, Counted]()
+    for digest, one in new.items():
+        elsewhere = before.get(one.report, False) if one.counts is None else not one.counts
+        before[one.report] = elsewhere
+        found[digest] = one._replace(row=one.row._replace(elsewhere=elsewhere))
+    return found
 
 
 async def _counted_once(

@@ -18,7 +18,7 @@ from msgspec import msgpack
 
 from sluss_schemas import sync
 from sluss_schemas.forms.facts import fact_names
-from sluss_schemas.manifest import read_manifest
+from sluss_schemas.manifest import pack_of
 from sluss_schemas.statements import DEFECT_KIND, MEETING_KIND
 from sluss_server.aggregates.catalogue import Fact
 from sluss_server.aggregates.cells import begins, day_of
@@ -111,7 +111,7 @@ class Courses:
 
     def _named(self, kind: int, manifest: bytes, values: tuple[Fact, ...]) -> dict[str, Fact]:
         """Return coded values by their names in the pack that the report was filed under; none of one not known."""
-        pack = self._core.rules.pack(read_manifest(manifest).pack)
+        pack = self._core.rules.pack(pack_of(manifest))
         return {} if pack is None else dict(zip(fact_names(kind, pack), values, strict=False))
 
 

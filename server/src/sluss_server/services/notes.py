@@ -20,9 +20,9 @@ from sluss_schemas.codec import decode
 from sluss_schemas.ids import ID_BYTES
 from sluss_schemas.manifest import Manifest, read_manifest
 from sluss_schemas.problems import Invalid
-from sluss_schemas.records import CaseKind, NoteTerms
-from sluss_server.services import reclassifying
-from sluss_server.services.caseterms import WITHDRAWN, lets_go
+from sluss_schemas.records import Case, CaseKind, NoteTerms
+from sluss_server.services import reclassifying, vetting
+from sluss_server.services.caseterms import WITHDRAWN, may_go
 from sluss_server.services.core import Core
 from sluss_server.services.directories import View
 from sluss_server.services.filing import case_of
@@ -123,18 +123,37 @@ class Notes:
                 continue
             terms = decode(NoteTerms, case.terms, "record.terms")
             fits = column is None or terms.column == column
-            if fits and (row.agency, manifest.report_id) not in closed and self._may(view, row, manifest, terms, now):
+            open_ = fits and (row.agency, manifest.report_id) not in closed
+            if open_ and await self._may(connection, view, row, manifest, case, terms=terms, now=now):
                 found.append(_note(view, row, terms))
         return found
 
-    def _may(self, view: View, row: RecordRow, manifest: Manifest, terms: NoteTerms, now: int) -> bool:
-        """Tell whether the pack in force lets every part of a note go."""
+    async def _may(
+        self,
+        connection: AsyncConnection,
+        view: View,
+        row: RecordRow,
+        manifest: Manifest,
+        case: Case,
+        *,
+        terms: NoteTerms,
+        now: int,
+    ) -> bool:
+        """Tell whether the pack in force lets every part of a note go, and whoever approved its text still does."""
         rules, directory = self._core.rules, view.directories[row.agency]
         digest = rules.now(directory.packs, now)
         pack = None if digest is None else rules.pack(digest)
-        return pack is not None and all(
-            lets_go(pack, manifest.kind, directory.sector, number, terms.column) for number in terms.slots
-        )
+        if pack is None or not all(
+            may_go(pack, manifest.kind, directory.sector, number, terms) for number in terms.slots
+        ):
+            return False
+        needs = vetting.needed(pack, manifest.kind, directory.sector, terms)
+        try:
+            if needs is not None:
+                await vetting.check(connection, view, row.agency, case, terms, needs=needs)
+        except Invalid:
+            return False
+        return True
 
 
 def _note(view: View, row: RecordRow, terms: NoteTerms) -> Note:

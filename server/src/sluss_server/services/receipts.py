@@ -1,6 +1,7 @@
 """The server's signed word that an outcome is on disk, and what such a word is worth after a restore.
 
-Signs the ledgers' checkpoints too, and nothing else; the key's public half stands in every agency's genesis.
+Signs the ledgers' checkpoints too, and the tasks that their alarms open, and nothing else.
+The key's public half stands in every agency's genesis.
 Refuses a receipt of the present instance as a word about the past: what this instance stored, it still has.
 Source: docs/protocol.md section 6.
 
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sluss_schemas import checkpoint as notes
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.problems import Invalid
+from sluss_schemas.records import record_message
 from sluss_schemas.signing import RECEIPT_LABEL, verify
 from sluss_schemas.sync import STORED, OutcomeCode, PastReceipt, Receipt
 
@@ -60,6 +62,10 @@ class Receipts:
     def sign_checkpoint(self, checkpoint: notes.Checkpoint) -> bytes:
         """Return a ledger's checkpoint as a signed note."""
         return notes.sign(checkpoint, self.public_key, self._key.sign)
+
+    def sign_record(self, data: bytes) -> bytes:
+        """Return the signature under a record that the server files itself."""
+        return self._key.sign(record_message(data))
 
     def formers(self, past: Iterable[PastReceipt]) -> dict[bytes, Former]:
         """Return what earlier instances stored, by digest; a receipt that is none says nothing."""

@@ -39,6 +39,7 @@ from sluss_server.services.restoring import Restoring
 from sluss_server.services.rules import Rules
 from sluss_server.services.sessions import Sessions
 from sluss_server.services.statements import Statements
+from sluss_server.services.stocks import Stocks
 from sluss_server.services.sweeping import Sweeping
 from sluss_server.services.tasks import Tasks
 from sluss_server.services.wake import Wake
@@ -99,7 +100,7 @@ class Services:
         """Counts, for the overview and for supervisors."""
         self.health: Final = Health(self._core)
         """Whether the own agency's devices are heard of, and how soon its reports arrive."""
-        self.coded: Final = Coded(self._core)
+        self.coded: Final = Coded(self._core, recording)
         """The own agency's coded facts, report by report."""
         self.courses: Final = Courses(self._core)
         """What became of the own agency's defects of places, and who came to its meetings."""
@@ -109,6 +110,8 @@ class Services:
         """Browsers that are signed in to the overview."""
         self.registry: Final = Statements(self._core)
         """What agencies have stated of scenes, objectives and staffing."""
+        self.stocks: Final = Stocks(self._core)
+        """What the own agency has counted, and used since."""
         self.ledgers: Final = Watching(self._core, recording, self._checkpoints)
         """What is done for the ledgers without being asked."""
         self.sweeping: Final = Sweeping(self._core)

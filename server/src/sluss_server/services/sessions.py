@@ -48,6 +48,7 @@ class Viewer:
     Attributes:
         partnership: its id.
         partnership_name: what it is called.
+        founded: when it was founded, in Unix seconds.
         agency: the own agency's id.
         device: the key id of the device.
         own: the own agency's directory.
@@ -59,6 +60,7 @@ class Viewer:
 
     partnership: bytes
     partnership_name: str
+    founded: int
     agency: bytes
     device: bytes
     own: Directory
@@ -79,7 +81,7 @@ class Sessions:
     def __init__(self, core: Core) -> None:
         """Stand on these parts."""
         self._core: Final = core
-        self._names: Final[dict[bytes, str]] = {}
+        self._named: Final[dict[bytes, tuple[str, int]]] = {}
 
     async def launch(self, caller: Caller) -> Launch:
         """Return what a link into the overview holds, for the device of a supervisor.
@@ -156,9 +158,11 @@ class Sessions:
         pack = pack_at(self._core.rules, view, now)
         if pack is None:
             return None
+        name, founded = await self._name(caller.partnership)
         return Viewer(
             partnership=caller.partnership,
-            partnership_name=await self._name(caller.partnership),
+            partnership_name=name,
+            founded=founded,
             agency=caller.agency,
             device=caller.device,
             own=view.directories[caller.agency],
@@ -172,12 +176,12 @@ class Sessions:
         must_supervise(view, caller, "device")
         return view, caller
 
-    async def _name(self, partnership: bytes) -> str:
-        """Return what a partnership is called, which never changes."""
-        if partnership not in self._names:
+    async def _name(self, partnership: bytes) -> tuple[str, int]:
+        """Return what a partnership is called and when it was founded, which never changes."""
+        if partnership not in self._named:
             async with self._core.engine.read() as connection:
-                self._names[partnership] = await enrolment.partnership_name(connection, partnership)
-        return self._names[partnership]
+                self._named[partnership] = await enrolment.partnership_named(connection, partnership)
+        return self._named[partnership]
 
     def _new(self, partnership: bytes) -> str:
         """Return what is in a link or a cookie: whose it is, so that it is looked up there alone, and 32 random bytes.

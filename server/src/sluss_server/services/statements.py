@@ -7,6 +7,7 @@ Source: docs/protocol.md section 4.
 
 > INVARIANT: what is given out is what a supervisor signed, byte for byte, so that whoever reads it need not trust this
 > server.
+> INVARIANT: a stock is given to its own agency alone: what lies between two counts is what was used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from sluss_schemas import statements as said
 from sluss_schemas.ids import ID_BYTES
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import Case, CaseKind, SignedRecord, read_record
-from sluss_schemas.statements import ObjectiveTerms, RegistryAnswer, RegistryAsk, SceneTerms, StaffingTerms, Stated
+from sluss_schemas.statements import (
+    ObjectiveTerms,
+    RegistryAnswer,
+    RegistryAsk,
+    SceneTerms,
+    StaffingTerms,
+    Stated,
+    StockTerms,
+)
 from sluss_server.services.caller import Caller
 from sluss_server.services.core import Core
 from sluss_server.services.filing import Filing, Followed
@@ -56,7 +65,7 @@ async def check(filing: Filing, case: Case, followed: Followed | None) -> None:
         raise Invalid("malformed", "record.follows")
     if filing.past:
         # It was checked when it first came; of a restored server the directories may come back later.
-        if terms.scene is not None and not filing.view.scene_exists(terms.scene):
+        if not isinstance(terms, StockTerms) and terms.scene is not None and not filing.view.scene_exists(terms.scene):
             raise Invalid("stale_directory", "record.terms.scene")
         return
     try:
@@ -150,6 +159,8 @@ class Statements:
                 agency=agency,
                 limit=said.MAX_STATEMENTS + 1,
             )
+        if ask.subject == "stock":
+            found = [row for row in found if row.agency == caller.agency]
         page, more = found[: said.MAX_STATEMENTS], len(found) > said.MAX_STATEMENTS
         return RegistryAnswer(
             tuple(Stated(row.agency, SignedRecord(row.record, row.signature), row.received_at) for row in page),

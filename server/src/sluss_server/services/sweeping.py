@@ -9,9 +9,8 @@ Source: docs/protocol.md sections 4 and 6; docs/secrecy-rules.md B6 and B7.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Final
 
@@ -19,8 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import encode
 from sluss_schemas.manifest import read_manifest
-from sluss_server import logs
-from sluss_server.services import ending, reclassifying, shifts
+from sluss_server.services import background, ending, reclassifying, shifts
 from sluss_server.services.core import Core
 from sluss_server.services.culling import Culling
 from sluss_server.services.directories import View
@@ -51,24 +49,9 @@ class Sweeping:
         self._since: Final[dict[bytes, int]] = {}
         self._whole: Final[dict[bytes, int]] = {}
 
-    @contextlib.asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
+    def working(self) -> AbstractAsyncContextManager[None]:
         """Look while the block lasts."""
-        task = asyncio.create_task(self._work(), name="sweeping")
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _work(self) -> None:
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await self.once()
-            except Exception as error:  # noqa: BLE001  # whatever it is, the next look may succeed
-                logs.get().warning("not_swept", **logs.fault(error))
+        return background.working(self.once, every_s=LOOK_EVERY_S, failed="not_swept")
 
     async def once(self) -> None:
         """Write what has happened since the last look, in every partnership."""

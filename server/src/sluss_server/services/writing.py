@@ -132,7 +132,8 @@ class Writes:
                 one.facts.contributor,
             )
             report = (one.agency, one.manifest.report_id)
-            self._facts[one.digest] = Counted(row, report, one.manifest.pack, bool(one.manifest.parents))
+            amends, counts = bool(one.manifest.parents), one.item.counts
+            self._facts[one.digest] = Counted(row, report, one.manifest.pack, amends, counts)
 
     def grant(self, one: CheckedGrant) -> OutcomeRow:
         """Gather a grant, without its feed entries, and return its outcome."""

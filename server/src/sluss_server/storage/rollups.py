@@ -57,7 +57,10 @@ class Ask(NamedTuple):
 
 
 class DayCount(NamedTuple):
-    """An agency's count of a cell at a scene on a day, or in the week of that day."""
+    """An agency's count of a cell at a scene on a day, or in the week of that day.
+
+    `elsewhere` is how many of them are of events that another agency's report counts.
+    """
 
     agency: bytes
     kind: int
@@ -66,6 +69,7 @@ class DayCount(NamedTuple):
     dim: str
     value: int
     number: int
+    elsewhere: int = 0
 
 
 class Staff(NamedTuple):
@@ -109,7 +113,7 @@ _cell: Final = (rollups.c.agency, rollups.c.kind, rollups.c.scene, rollups.c.dim
 _monday: Final = rollups.c.day - (rollups.c.day + 3) % 7
 
 
-def _by_week(number: ColumnElement[int]) -> Select[bytes, int, int, int, str, int, int]:
+def _by_week(number: ColumnElement[int]) -> Select[bytes, int, int, int, str, int, int, int]:
     """Return the question for counts by week, each at its Monday."""
     total = func.sum(number)
     monday = _monday.label("day")
@@ -122,6 +126,7 @@ def _by_week(number: ColumnElement[int]) -> Select[bytes, int, int, int, str, in
             rollups.c.dim,
             rollups.c.value,
             total.label("number"),
+            func.sum(rollups.c.kept).label("kept"),
         )
         .where(*_asked)
         .group_by(*_cell, monday)
@@ -141,6 +146,7 @@ _days: Final = (
         rollups.c.dim,
         rollups.c.value,
         rollups.c.count.label("number"),
+        rollups.c.kept,
     )
     .where(*_asked, rollups.c.count != 0)
     .order_by(*rollups.primary_key.columns)
@@ -192,14 +198,15 @@ async def kept(connection: AsyncConnection, ask: Ask) -> list[DayCount]:
 
 
 async def _run(
-    connection: AsyncConnection, statement: Select[bytes, int, int, int, str, int, int], ask: Ask
+    connection: AsyncConnection, statement: Select[bytes, int, int, int, str, int, int, int], ask: Ask
 ) -> list[DayCount]:
     asked = {name: list(value) if isinstance(value, tuple | list) else value for name, value in ask._asdict().items()}
     # Sums come as decimals from some drivers.
     rows = (await connection.execute(statement, asked)).all()
     return [
-        DayCount(agency, kind, day, scene, dim, value, int(number))
-        for agency, kind, day, scene, dim, value, number in rows
+        # What is kept beyond the count was published before it was taken out, and is no business of its owner's count.
+        DayCount(agency, kind, day, scene, dim, value, int(number), max(0, -int(kept)))
+        for agency, kind, day, scene, dim, value, number, kept in rows
     ]
 
 

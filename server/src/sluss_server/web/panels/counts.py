@@ -11,7 +11,7 @@ Source: docs/secrecy-rules.md B8; docs/decisions/0024-numbers-of-the-others.md.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Final, Literal, NamedTuple
 
@@ -64,6 +64,7 @@ class Counts:
         others: published figures by kind, week and cell; None is hidden, and what is not there is not published.
         first: the week in which the partnership was founded, or an earlier one from which there is anything. A week
             before it is not one of nought.
+        elsewhere: of the own ones those of events that another agency's report counts.
 
     """
 
@@ -73,10 +74,16 @@ class Counts:
     own: Mapping[tuple[int, int, int], int]
     others: Mapping[tuple[int, int, Cell], int | None]
     first: int = 0
+    elsewhere: Mapping[tuple[int, int, int], int] = field(default_factory=dict)
 
     def own_of(self, kinds: Iterable[int], week: int, scene: int = ALL) -> int:
         """Return how many reports of these kinds the own agency filed in a week, at a scene or at all of them."""
         return sum(self.own.get((kind, week, scene), 0) for kind in set(kinds))
+
+    def joint_of(self, kinds: Iterable[int], week: int, scene: int = ALL) -> int:
+        """Return what the own agency adds to a sum of all agencies, in which an event counts once."""
+        elsewhere = sum(self.elsewhere.get((kind, week, scene), 0) for kind in set(kinds))
+        return max(0, self.own_of(kinds, week, scene) - elsewhere)
 
     def other(self, kind: int, week: int, scene: int = ALL) -> Figure:
         """Return what is shown of the others' reports of a kind."""
@@ -180,5 +187,6 @@ async def load(
         theirs=theirs,
         own=by_scene((one.kind, week_of(one.day), one.scene, one.number) for one in exact),
         others={(one.kind, one.week, one.cell): one.figure for one in shown},
+        elsewhere=by_scene((one.kind, week_of(one.day), one.scene, one.elsewhere) for one in exact if one.elsewhere),
         first=min([founded, *(week_of(one.day) for one in exact), *(one.week for one in shown)]),
     )

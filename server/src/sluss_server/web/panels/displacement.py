@@ -96,7 +96,7 @@ def known(numbers: Counts, weeks: Sequence[int], place: int) -> tuple[int, ...]:
         kind for kind in numbers.theirs if all(numbers.other(kind, week, place).state == "shown" for week in weeks)
     ]
     return tuple(
-        numbers.own_of(numbers.mine, week, place) + sum(numbers.other(kind, week, place).value for kind in steady)
+        numbers.joint_of(numbers.mine, week, place) + sum(numbers.other(kind, week, place).value for kind in steady)
         for week in weeks
     )
 

@@ -92,6 +92,7 @@ class Figures:
         theirs: Mapping[int, int],
         files: Iterable[int],
         scene: int = 0,
+        elsewhere: Mapping[tuple[int, int, Cell], int] | None = None,
     ) -> None:
         """Take what was read.
 
@@ -101,9 +102,11 @@ class Figures:
             theirs: the kinds of which something of others is published, each with the least number that is shown.
             files: the kinds that the own agency files.
             scene: its number; 0 for all.
+            elsewhere: how many of the own ones are of events that another agency's report counts.
 
         """
         self._own: Final = own
+        self._elsewhere: Final = elsewhere or {}
         self._shown: Final = {(one.kind, one.week, one.cell): one.figure for one in shown}
         self._weeks: Final = {(kind, week) for kind, week, _ in self._shown}
         self._theirs: Final = theirs
@@ -118,6 +121,12 @@ class Figures:
         """Return what the own agency counts in several weeks; None where it does not file the kind."""
         numbers = [self.own(kind, week, cell) for week in weeks]
         return None if kind not in self._files else sum(number or 0 for number in numbers)
+
+    def joint_total(self, kind: int, weeks: Iterable[int], cell: Cell) -> int:
+        """Return what the own agency adds to a sum of all agencies: an event counts once, where it was noted first."""
+        named = list(weeks)
+        elsewhere = sum(self._elsewhere.get((kind, week, cell), 0) for week in named)
+        return max(0, (self.own_total(kind, named, cell) or 0) - elsewhere)
 
     def other(self, kind: int, week: int, cell: Cell) -> Figure:
         """Return what is published of the others in a week; nothing of a fact at one scene."""
@@ -170,17 +179,30 @@ class Read:
     """What a viewer may see of some kinds in some weeks, at every scene."""
 
     own: Mapping[tuple[int, int, Cell, int], int]
+    elsewhere: Mapping[tuple[int, int, Cell, int], int]
     shown: tuple[Shown, ...]
     theirs: Mapping[int, int]
     files: frozenset[int]
 
     def at(self, scene: int) -> Figures:
         """Return it for one scene, or for all."""
-        own = dict[tuple[int, int, Cell], int]()
-        for (kind, week, cell, place), number in self.own.items():
-            if scene in {0, place}:
-                own[kind, week, cell] = own.get((kind, week, cell), 0) + number
-        return Figures(own=own, shown=self.shown, theirs=self.theirs, files=self.files, scene=scene)
+        return Figures(
+            own=_placed(self.own, scene),
+            shown=self.shown,
+            theirs=self.theirs,
+            files=self.files,
+            scene=scene,
+            elsewhere=_placed(self.elsewhere, scene),
+        )
+
+
+def _placed(counts: Mapping[tuple[int, int, Cell, int], int], scene: int) -> dict[tuple[int, int, Cell], int]:
+    """Return counts by kind, week and cell at a scene, or at all of them."""
+    found = dict[tuple[int, int, Cell], int]()
+    for (kind, week, cell, place), number in counts.items():
+        if scene in {0, place}:
+            found[kind, week, cell] = found.get((kind, week, cell), 0) + number
+    return found
 
 
 async def read(
@@ -196,6 +218,9 @@ async def read(
     own = await services.cube.own_weeks(viewer.partnership, viewer.agency, viewer.pack, kinds, between, dims=named)
     return Read(
         own={(one.kind, week_of(one.day), (one.dim, one.value), one.scene): one.number for one in own},
+        elsewhere={
+            (one.kind, week_of(one.day), (one.dim, one.value), one.scene): one.elsewhere for one in own if one.elsewhere
+        },
         shown=tuple(await services.cube.others(viewer.view, viewer.agency, kinds, between, dims=named)),
         theirs=theirs(viewer, kinds),
         files=frozenset(kind for kind in kinds if viewer.own.sector in viewer.pack.kinds[kind].owners),

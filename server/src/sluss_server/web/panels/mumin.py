@@ -34,11 +34,15 @@ DIM: Final = "step"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A step: what the own agency counts, None where it files none of it, and what is published of the others."""
+    """A step: what the own agency counts, None where it files none of it, and what is published of the others.
+
+    `joint` is what the own agency adds to both: of an event that another agency's report counts nothing.
+    """
 
     code: Code
     own: int | None
     others: Figure
+    joint: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +84,9 @@ def weeks_of(aim: ObjectiveTerms | None, week: int) -> list[int]:
     return figures.last_weeks(week, number)
 
 
-def together(own: int | None, others: Figure) -> int | None:
+def together(joint: int, others: Figure) -> int | None:
     """Return the sum of both; None where something of it is hidden."""
-    return None if others.state in {"hidden", "part"} else (own or 0) + others.value
+    return None if others.state in {"hidden", "part"} else joint + others.value
 
 
 def funnel(found: Figures, codes: Sequence[Code], weeks: Sequence[int], aim: ObjectiveTerms | None) -> Mumin:
@@ -92,6 +96,7 @@ def funnel(found: Figures, codes: Sequence[Code], weeks: Sequence[int], aim: Obj
             code=code,
             own=found.own_total(MUMIN_KIND, weeks, (DIM, code.n)),
             others=found.others_total(MUMIN_KIND, weeks, (DIM, code.n)),
+            joint=found.joint_total(MUMIN_KIND, weeks, (DIM, code.n)),
         )
         for code in codes
     )
@@ -99,7 +104,7 @@ def funnel(found: Figures, codes: Sequence[Code], weeks: Sequence[int], aim: Obj
         first=min(weeks),
         last=max(weeks),
         steps=steps,
-        ratio=measures.mumin_ratio({step.code.n: together(step.own, step.others) for step in steps}),
+        ratio=measures.mumin_ratio({step.code.n: together(step.joint, step.others) for step in steps}),
         rounded=any(step.others.value for step in steps),
         aim=aim,
     )

@@ -131,7 +131,7 @@ def counted(found: Figures, measure: Measure, weeks: Sequence[int]) -> Value:
     kind, cell = measure.kind or 0, cell_of(measure)
     others = found.others_total(kind, weeks, cell)
     whole = others.state not in {"hidden", "part"} and not found.unsplit(kind, cell)
-    return Value(known=(found.own_total(kind, weeks, cell) or 0) + others.value, whole=whole)
+    return Value(known=found.joint_total(kind, weeks, cell) + others.value, whole=whole)
 
 
 def ratio(found: Figures, weeks: Sequence[int]) -> Value:
@@ -139,8 +139,8 @@ def ratio(found: Figures, weeks: Sequence[int]) -> Value:
     steps = dict[int, int | None]()
     for step in (measures.STOPPED, measures.CLINIC_VISIT):
         cell = (mumin.DIM, step)
-        own, others = found.own_total(MUMIN_KIND, weeks, cell), found.others_total(MUMIN_KIND, weeks, cell)
-        steps[step] = mumin.together(own, others)
+        joint, others = found.joint_total(MUMIN_KIND, weeks, cell), found.others_total(MUMIN_KIND, weeks, cell)
+        steps[step] = mumin.together(joint, others)
     per_cent = measures.mumin_ratio(steps).per_cent
     return Value(known=per_cent, whole=per_cent is not None)
 

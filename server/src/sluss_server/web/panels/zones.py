@@ -36,17 +36,21 @@ BOUNDS: Final = (1, 5, 15, 30)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zone:
-    """A scene in a week; `drawn` is None for one whose zone is not set."""
+    """A scene in a week; `drawn` is None for one whose zone is not set.
+
+    `joint` is what the own agency adds to the sum: of an event that another agency's report counts nothing.
+    """
 
     scene: Scene
     own: int
+    joint: int
     others: Figure
     drawn: Drawn | None
 
     @property
     def known(self) -> int:
-        """How many reports are known of: the own ones, and what is shown of the others."""
-        return self.own + self.others.value
+        """How many events are known of: the own ones, and what is shown of the others."""
+        return self.joint + self.others.value
 
     @property
     def class_(self) -> int:
@@ -80,6 +84,7 @@ def zones(numbers: Counts, scenes: Mapping[int, Scene], week: int, place: int = 
         Zone(
             scene=scene,
             own=numbers.own_of(numbers.mine, week, number),
+            joint=numbers.joint_of(numbers.mine, week, number),
             others=numbers.others_of(numbers.theirs, week, number),
             drawn=drawn.get(number),
         )
