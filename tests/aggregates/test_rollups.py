@@ -302,14 +302,22 @@ async def test_an_event_that_two_agencies_write_down_counts_once_for_others_and_
     assert figure(await asked(town, "police", "security")) == 30
     own = await asked(town, "police")
     assert [one.number for one in own.own if (one.dim, one.scene) == ("", 1)] == [21], "its own figures are exact"
+    assert await _own(town) == (21, 11), "and of those eleven add nothing to what others count"
 
     # They were of other events after all.
     await push(town, "police", [later(one, counts=True) for one in second])
     town.clock.now = NOW + 7 * DAY
     await publish(town)
     assert figure(await asked(town, "health")) == 40
-    own = await asked(town, "police")
-    assert [one.number for one in own.own if (one.dim, one.scene) == ("", 1)] == [21]
+    assert await _own(town) == (21, 1)
+
+
+async def _own(town: Town) -> tuple[int, int]:
+    """Return how many reports the police count at the scene, and how many of those another agency's report counts."""
+    view, caller = await town.services._core.enter(await town.caller(town.supervisor("police")))
+    weeks = (week_named(WEEK), week_named(WEEK) + 1)
+    [found] = await town.services.cube.own_totals(view.partnership, caller.agency, [1], weeks)
+    return found.number, found.elsewhere
 
 
 async def test_what_is_asked_of_the_cube_is_found_by_a_range_of_an_index(town: Town) -> None:

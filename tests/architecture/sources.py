@@ -9,6 +9,7 @@ import ast
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -24,16 +25,15 @@ _BESIDE: Final = {"dist", "build", "node_modules"}
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One file: its dotted module name, its place, its text and its tree."""
+    """One file: its dotted module name, its place and its text."""
 
     module: str
     path: Path
     text: str
-    tree: ast.Module
 
     @classmethod
     def read(cls, path: Path, base: Path) -> Source:
-        """Parse `path`; its module name is its place under `base`."""
+        """Read `path`; its module name is its place under `base`."""
         parts = path.relative_to(base).with_suffix("").parts
         if parts[-1] == "__init__":
             parts = parts[:-1]
@@ -41,15 +41,23 @@ class Source:
 
     @classmethod
     def of(cls, text: str, *, module: str, path: Path = Path("sample.py")) -> Source:
-        """Parse `text` as if it stood in `path`."""
-        return cls(module=module, path=path, text=text, tree=ast.parse(text))
+        """Take `text` as if it stood in `path`."""
+        return cls(module=module, path=path, text=text)
 
-    def imports(self) -> Iterator[tuple[int, str]]:
-        """Yield `(line, dotted name)` of everything imported, wherever in the file the import stands.
+    @property
+    def tree(self) -> ast.Module:
+        """Its tree, parsed anew: those of all files together are too large to be kept."""
+        return ast.parse(self.text)
 
-        `from a.b import c` yields `a.b.c`: whether c is a module or a name, a rule about a.b or a.b.c sees it.
-        `from a import *` yields `a`.
+    def imports(self) -> tuple[tuple[int, str], ...]:
+        """Return `(line, dotted name)` of everything imported, wherever in the file the import stands.
+
+        `from a.b import c` gives `a.b.c`: whether c is a module or a name, a rule about a.b or a.b.c sees it.
+        `from a import *` gives `a`.
         """
+        return _imports(self)
+
+    def _imported(self) -> Iterator[tuple[int, str]]:
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -65,14 +73,15 @@ class Source:
         `import datetime as dt; dt.datetime.now()` yields `datetime.datetime.now`, called or handed on.
         """
         known: dict[str, str] = {}
-        for node in ast.walk(self.tree):
+        tree = self.tree
+        for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     top = alias.name.split(".")[0]
                     known[alias.asname or top] = alias.name if alias.asname else top
             elif isinstance(node, ast.ImportFrom):
                 known |= {a.asname or a.name: f"{self._base(node)}.{a.name}" for a in node.names}
-        for node in ast.walk(self.tree):
+        for node in ast.walk(tree):
             chain: list[str] = []
             inner: ast.AST = node
             while isinstance(inner, ast.Attribute):
@@ -88,6 +97,12 @@ class Source:
         package = self.module.split(".") if self.path.name == "__init__.py" else self.module.split(".")[:-1]
         package = package[: len(package) - node.level + 1]
         return ".".join([*package, node.module] if node.module else package)
+
+
+@cache
+def _imports(source: Source) -> tuple[tuple[int, str], ...]:
+    """Return what a file imports; every rule about imports asks for it."""
+    return tuple(source._imported())
 
 
 def under(name: str, *packages: str) -> bool:

@@ -88,8 +88,9 @@ def test_what_is_allowed_is_still_there() -> None:
 
 def test_every_parameter_of_a_pack_is_read_by_something() -> None:
     code = "\n".join(source.text for source in product() if source.module != "sluss_schemas.policy.model")
-    ages = {gateway.age.parameter for pack in builtin() for gateway in pack.gateways.values() if gateway.age}
-    read = {name for name in Parameters.__struct_fields__ if re.search(rf"\.{name}\b", code)} | ages
+    grounds = [gateway for pack in builtin() for gateway in pack.gateways.values()]
+    named = {gateway.age.parameter for gateway in grounds if gateway.age} | {gateway.least for gateway in grounds}
+    read = {name for name in Parameters.__struct_fields__ if re.search(rf"\.{name}\b", code)} | named
 
     assert set(Parameters.__struct_fields__) - read == set()
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import timedelta
 
 import pytest
 
+from sluss_client import forms
 from sluss_client.cases import book
 from sluss_client.cases.consents import Given
 from sluss_client.cases.releasing import Wanted
 from sluss_client.device import Device
 from sluss_client.errors import NotFound, Offline, Refused
 from sluss_client.keyring import rotation
-from sluss_schemas.records import CaseKind
+from sluss_schemas.codec import encode
+from sluss_schemas.records import CaseKind, NoteTerms
 
-from tests.cases.people import People
+from tests.cases.people import CENTRAL, People
 from tests.secrecy.canaries import CORE, cells, databases, files, leaks
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -95,6 +98,26 @@ async def test_a_note_is_the_one_thing_that_leaves_in_clear(square: People) -> N
     boss.withdraw_note(note)
     await boss.sync()
     assert [one.state for one in boss.notes() if one.id == note] == ["withdrawn"]
+
+
+async def test_what_health_has_to_approve_is_not_released_without_health(square: People) -> None:
+    boss, until = square.police_boss, int((square.town.clock.now() + timedelta(days=2)).timestamp())
+    market = forms.MarketNote(scene=CENTRAL, observed_at=square.town.clock.now(), substances=["op_oxy"])
+    filed = await square.filed(square.police, market)
+    await boss.sync()
+    wanted = Wanted(column="PUB", text="Strong pills are about.", until=until)
+    for call in (boss.note, boss.ask_note):
+        with pytest.raises(Refused) as refused:
+            call(filed.id, wanted)
+        assert refused.value.code == "needs_approval"
+    terms = encode(NoteTerms("PUB", "", (1,), "sv", wanted.text, os.urandom(16)))
+    received = boss.local.replica.get(boss.local.trust.own_id, filed.id)
+    assert received is not None
+    digest = received.heads()[0].digest
+    forced = book.file(boss.local, CaseKind.NOTE, now=boss.now(), digest=digest, until=until, terms=terms)
+    await boss.sync()
+    [own] = [one for one in book.filed(boss.local, CaseKind.NOTE) if one.case.record == forced]
+    assert own.state == "refused"
 
 
 async def test_what_the_server_refuses_is_said_and_not_only_dropped(square: People) -> None:

@@ -24,6 +24,7 @@ CENTRAL: Final = "central-square"
 KIM: Final = forms.Person(name="Kim", role="suspect", age_min=30, age_max=40)
 CHILD: Final = forms.Person(name="Lo", role="child", age_min=13, age_max=14)
 NOBODY: Final = "0" * 32
+CONTACT: Final = "contact_details"
 FEEDBACK: Final = ("asked_for", "only_opened_or_not", "not_inappropriate")
 AFTERWARDS: Final = {"recall", "recalls", "proposals", "approve", "review"}
 
@@ -115,7 +116,7 @@ async def stores() -> AsyncIterator[Stores]:
 async def test_every_command_is_tried() -> None:
     used = {name for name in (one.name for one in cases.COMMANDS) if name is not None}
     assert used == {
-        *("tasks", "end-task", "told", "request", "requests", "answer-request", "consent", "feedback", "note"),
+        *("tasks", "task", "end-task", "told", "request", "requests", "answer-request", "consent", "feedback", "note"),
         *("shift", "end-shift", "preserve", "end-preservation"),
     }
     made = {getattr(afterwards, name) for name in AFTERWARDS}
@@ -124,7 +125,8 @@ async def test_every_command_is_tried() -> None:
 
 async def test_tasks_are_listed_and_ended_with_the_reason(stores: Stores) -> None:
     (row,) = await stores.said("guards_boss", "tasks")
-    assert row.keys() == {"id", "code", "name", "report", "by", "until", "state", "how"}
+    assert row.keys() == {"id", "code", "name", "report", "by", "until", "state", "how", "person", "hour", "count"}
+    assert (row["person"], row["hour"], row["count"]) == ("", None, 0)
     assert (row["code"], row["state"], row["report"]) == ("L11", "open", stores.reports["waiting"])
     assert row["id"] in await stores.shown("guards_boss", "tasks")
     ended = ("--how", "no", "--text", "It was his big brother.")
@@ -136,6 +138,22 @@ async def test_tasks_are_listed_and_ended_with_the_reason(stores: Stores) -> Non
     (after,) = await stores.said("guards_boss", "tasks")
     assert (after["state"], after["how"]) == ("done", "no")
     assert await stores.refused("guards_boss", "end-task", row["id"], *ended) == "unknown_report"
+
+
+async def test_a_colleague_is_given_something_to_do_and_says_that_it_is_done(stores: Stores) -> None:
+    given = ("task", stores.reports["contact"], "--text", "Ask at the hostel.", "--to", stores.people["worker"])
+    made = await stores.said("worker", *given, "--days", "2")
+    assert await stores.refused("worker", *given, "--to", stores.people["officer"]) == "unknown_alias"
+    assert await stores.refused("worker", "task", NOBODY, "--text", "x") == "unknown_report"
+    await stores.misused("worker", *given, "--days", "0")
+    await stores.sync("worker", "workers_boss")
+    for who in ("worker", "workers_boss"):
+        (row,) = [one for one in await stores.said(who, "tasks") if one["id"] == made["id"]]
+        assert (row["code"], row["name"], row["state"]) == ("", "Ask at the hostel.", "open")
+    await stores.said("workers_boss", "end-task", made["id"], "--how", "done", "--text", "He was there.")
+    await stores.sync("workers_boss", "worker")
+    (row,) = [one for one in await stores.said("worker", "tasks") if one["id"] == made["id"]]
+    assert row["state"] == "done"
 
 
 async def test_what_was_told_aloud_is_recorded(stores: Stores) -> None:
@@ -160,10 +178,16 @@ async def test_a_request_is_made_listed_and_answered(stores: Stores) -> None:
     row = rows[made["id"]]
     assert row.keys() == {
         *("id", "agency", "asks_us", "code", "report", "text", "since", "state", "rule", "answer"),
+        *("until", "affirmed", "details"),
     }
     assert (row["agency"], row["asks_us"], row["code"], row["state"]) == ("police", True, "L14", "open")
     assert "The film of noon." in await stores.shown("guards_boss", "requests")
     said = ("--text", "It is gone.", "--rule", "OSL 10:2")
+    told = ("--granted", "--text", "x", "--affirm", "no_strong_reasons", "--detail", "telephone", "0701740615")
+    assert await stores.refused("guards_boss", "answer-request", made["id"], *told) == "unknown_field"
+    assert (
+        await stores.refused("police_boss", "request", "security", "--text", "x", "--code", CONTACT) == "unknown_agency"
+    )
     assert await stores.said("guards_boss", "answer-request", made["id"], "--refused", *said) == {"id": made["id"]}
     assert await stores.shown("guards_boss", "answer-request", other, "--granted", "--text", "Here.") == f"{other}\n"
     assert await stores.refused("guards_boss", "answer-request", NOBODY, "--granted", "--text", "x") == "unknown_report"

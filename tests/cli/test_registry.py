@@ -119,6 +119,20 @@ def test_a_surveys_bad_rows_are_one_line_each_and_leave_no_words(partnership: Pa
     assert founder(partnership, "scenes", "survey", path).error == "bad_row"
 
 
+def test_naloxone_is_counted_and_shown_to_its_own_agency(partnership: Partnership) -> None:
+    assert founder(partnership, "stock", "show").error == "unknown_report"
+    counted = TODAY - timedelta(days=1)
+    given = ("stock", "set", "40", "--counted", counted.isoformat(), "--json")
+    assert founder(partnership, *given).json["id"] is not None
+    assert founder(partnership, *given).json == {"id": None}
+    founder(partnership, "sync")
+
+    assert founder(partnership, "stock", "show", "--json").json == {
+        "left": 40, "doses": 40, "counted": counted.isoformat(), "used": 0, "expires": None, "sent": True,
+    }  # fmt: skip
+    assert founder(partnership, "stock", "show", agency="security").error == "unknown_report"
+
+
 def test_an_objective_is_set_shown_to_others_changed_and_ended(partnership: Partnership) -> None:
     days = ("--from", TODAY.isoformat(), "--until", (TODAY + timedelta(days=60)).isoformat())
     given = ("--measure", "count:activity_log:category=social_prevention", "--at-least", "30", "--scene", "square")

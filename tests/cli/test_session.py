@@ -86,6 +86,7 @@ def test_an_incident_goes_from_a_guard_to_the_police(partnership: Partnership) -
     seen = partnership.police.json("show", filed["id"])
     assert set(seen) == {
         *("id", "kind", "agency", "version", "forked", "state", "scene", "time", "observed_at", "readable", "coded"),
+        "linked",
         *("situation", "place", "subject", "care", "enforcement", "safety", "author", "attachments"),
     }
     assert (seen["agency"], seen["state"], seen["scene"]) == ("security", "received", "square")
@@ -96,6 +97,10 @@ def test_an_incident_goes_from_a_guard_to_the_police(partnership: Partnership) -
     assert seen["coded"]["sub_kind"] == "threat"
     assert seen["care"] == {"closed": "K01.SEC.CAR.POL"}
     assert "closed: K01.SEC.CAR.POL: " in partnership.police.ok("show", filed["id"]).out
+    same = ("order_incident", "--field", "sub_kind=threat", "--field", "scene=square", "--same-event", filed["id"])
+    ours = partnership.police.json("file", *same)
+    assert partnership.police.json("show", ours["id"])["linked"] == [filed["id"]]
+    assert f"same event     {ours['id']}" in partnership.police.ok("show", filed["id"]).out
 
 
 def test_what_people_read_is_said_in_lines(partnership: Partnership) -> None:

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 
 from sluss_client import reading
 from sluss_client.crypto import SignKey
-from sluss_client.disclosing import ages
+from sluss_client.disclosing import ages, excerpts
 from sluss_client.disclosing.ages import Judged
+from sluss_client.disclosing.material import Material
 from sluss_client.replica import Hold, Received, Version
 from sluss_schemas import disclosure
 from sluss_schemas.agency import Device
-from sluss_schemas.forms import Person
-from sluss_schemas.ids import Kid, PersonId, kid_of
+from sluss_schemas.forms import OrderIncident, Person
+from sluss_schemas.forms.base import coded_fields
+from sluss_schemas.ids import Kid, PersonId, ReportId, kid_of
 from sluss_schemas.policy.pack import builtin
 
 PACK: Final = builtin()[-1]
@@ -100,6 +102,14 @@ def test_midnight_before_the_birthday_is_the_last_second_and_each_side_of_it_agr
 def test_what_an_excerpt_leaves_out_is_not_held_against_it_by_the_reader() -> None:
     assert not ages.over([Person(name="only a name")], UNDER_21, PACK, noted=NOTED, now=NOTED)
     assert ages.over([Person(age_max=21)], UNDER_21, PACK, noted=NOTED, now=NOTED)
+
+
+def test_an_excerpt_of_a_situation_has_no_mark_of_the_event() -> None:
+    situation = [1, NOTED, "Two men.", [3, 1, None, [], []], bytes(range(16))]
+    material = Material(ReportId(bytes(16)), 1, b"", 1, b"", {}, {"SIT": situation}, {}, "", (), NOTED, NOTED, None)
+    everything = ["observed_at", "situation", *(field.name for field in coded_fields(OrderIncident, "SIT"))]
+    [section] = excerpts.cut(material, {"SIT": everything}).values()
+    assert msgspec.msgpack.decode(section) == situation[:4]
 
 
 def grant(**changes: object) -> disclosure.Grant:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 import pytest_asyncio
 
@@ -208,6 +209,10 @@ async def test_a_seizure_files_its_note_in_the_same_step_and_nobody_types_it(tow
         known = repr([(one.full_arrays(), one.readable, one.situation) for one in notes])
         assert not any(leak in known for leak in ("40000", "third bench", "Kalle", "19", "forty"))
 
+    # A mark of its own does not tell which seizure it is of.
+    mark = officer.get(made).event
+    assert len(mark) == len(officer.get(filed.id).event) == 16
+    assert mark != officer.get(filed.id).event
     # It follows the seizure and is no one's to rewrite; who corrects the seizure corrects the note.
     with pytest.raises(Refused) as refused:
         await officer.amend(made, caution="information")
@@ -222,6 +227,7 @@ async def test_a_seizure_files_its_note_in_the_same_step_and_nobody_types_it(tow
     await officer.amend(filed.id, amount=41_000)
     await given(officer, worker)
     assert worker.get(made).version == version
+    assert officer.get(made).event == mark
 
 
 async def test_only_the_owner_knows_which_report_made_a_note(town: Town) -> None:
@@ -273,3 +279,69 @@ async def test_an_unknown_answer_is_refused_and_leaves_nothing(town: Town) -> No
     with pytest.raises(Invalid):
         officer.file(seizure(town), duties={"L99": "send"})
     assert officer.waiting() == []
+
+
+# two records of one event
+
+
+async def test_a_link_is_kept_by_whoever_amends_and_ends_when_it_is_taken_back(town: Town) -> None:
+    guard, officer, colleague = [await town.device(one) for one in ("security", "police", "police")]
+    theirs = guard.file(incident(town))
+    await given(guard, officer)
+    ours = officer.file(incident(town), same_event=theirs.id)
+    assert (ours.linked, officer.get(theirs.id).linked) == ((theirs.id,), (ours.id,))
+    await given(officer, colleague, guard)
+
+    changed = await colleague.amend(ours.id, situation="Three men.")
+    assert (changed.event, changed.linked) == (ours.event, (theirs.id,))
+    # A colleague's device does not know what the server was told, and says nothing of it.
+    assert [row.counts for row in colleague.local.outbox.rows()] == [None]
+    await given(colleague, officer, guard)
+    assert guard.get(theirs.id).linked == (ours.id,)
+
+    town.clock.advance(seconds=1)
+    await colleague.amend(ours.id, same_event=None)
+    await given(colleague, officer, guard)
+    assert guard.get(theirs.id).linked == officer.get(ours.id).linked == ()
+    assert officer.get(ours.id).event != ours.event
+    assert colleague.local.outbox.rows()[-1].counts is True
+
+
+async def test_what_was_filed_without_a_mark_gets_one_when_it_is_amended(town: Town) -> None:
+    guard = await town.device("security")
+    filed = guard.file(incident(town))
+    [row] = guard.local.outbox.rows()
+    guard.local.outbox.save(msgspec.structs.replace(row, event=b""))
+    assert (guard.get(filed.id).event, guard.get(filed.id).linked) == (b"", ())
+    with pytest.raises(Refused):
+        guard.file(incident(town), same_event=filed.id)
+    assert len((await guard.amend(filed.id, severity=2)).event) == 16
+
+
+async def test_only_what_is_here_and_open_in_full_can_be_of_the_same_event(town: Town) -> None:
+    guard, officer, nurse = [await town.device(one) for one in ("security", "police", "health")]
+    theirs = guard.file(incident(town))
+    ours = officer.file(incident(town))
+    await given(guard, officer, nurse)
+    before = len(officer.local.outbox.rows())
+    with pytest.raises(NotFound) as unknown:
+        officer.file(incident(town), same_event=bytes(16).hex())
+    assert unknown.value.field == "same_event"
+    with pytest.raises(NotFound):
+        await officer.amend(ours.id, same_event=bytes(16).hex())
+    with pytest.raises(Invalid):
+        officer.file(incident(town), same_event="that one")
+    # Health has a brief of it, which carries no mark.
+    assert isinstance(nurse.get(theirs.id).situation, Brief)
+    with pytest.raises(Refused) as closed:
+        nurse.file(forms.OverdoseEvent(scene=SQUARE, observed_at=town.clock.now()), same_event=theirs.id)
+    assert (closed.value.code, nurse.get(theirs.id).event) == ("closed", b"")
+
+    assert (await officer.amend(ours.id, same_event=theirs.id)).linked == (theirs.id,)
+    # What is locked is linked to nothing, and nothing can be linked to it.
+    town.clock.advance(hours=80)
+    assert officer.get(theirs.id).linked == officer.get(ours.id).linked == ()
+    with pytest.raises(Refused) as locked:
+        officer.file(incident(town), same_event=theirs.id)
+    assert locked.value.code == "lease_ended"
+    assert len(officer.local.outbox.rows()) == before + 1

@@ -17,6 +17,7 @@ from sluss_client.syncing import pulling
 from sluss_schemas.ids import ReportId
 
 from tests.disclosing.people import L03, L17, YOUNG, People
+from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -215,6 +216,9 @@ async def test_break_glass_is_reviewed_by_a_supervisor_and_what_is_not_upheld_is
     assert [alias for alias, _, _ in recall.confirmed] == [f"security/{square.guard.alias}"]
     assert recall.missing == ()
     assert [one.upheld for one in square.workers_boss.reviews() if one.grant_id == made.id] == [False]
+    # Why a decision was wrong is for the agency that made it.
+    assert b"There was no danger" in decrypted(square.workers_boss.local.store)
+    assert b"There was no danger" not in decrypted(square.guard.local.store)
 
 
 async def test_a_recall_reaches_who_is_there_and_lists_who_is_not(square: People) -> None:

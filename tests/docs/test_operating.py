@@ -94,6 +94,8 @@ class Story:
         """Keep what a person would read from the screen or the paper."""
         if code := re.search(r"SLUSS1-[A-Z2-7-]+", out):
             self.seen["CODE"] = code[0]
+        if person := re.search(r"SLUSSPERSON1-[A-Z2-7-]+", out):
+            self.seen["PERSON"] = person[0]
         agency = {"anna": "SECURITY", "petra": "POLICE"}.get(who)
         if agency and (root := re.search(r"root fingerprint\s+([0-9a-f-]+)", out)):
             self.seen[f"FINGERPRINT-{agency}"] = root[1]
@@ -181,6 +183,10 @@ def colleague_leaves(story: Story) -> None:
     story.file("bo", "after she left")
     story.device("bo").ok("sync")
     assert story.device("cecilia-new").run("sync").error == "wiped"
+    notes = [str(story.folder / name) for name in ("left.txt", "came.txt")]
+    key = str(story.folder / "auditor-key.txt")
+    [[was, now]] = story.device("auditor").json("audit", "join", *notes, "--key", key)
+    assert (was["agency"], was["alias"], now["agency"], now["alias"]) == ("security", "S-6", "police", "P-2")
 
 
 def registrar_gone(story: Story) -> None:

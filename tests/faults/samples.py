@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import closing
@@ -98,13 +96,7 @@ def burn_down(town: Town, file: Path) -> None:
 
 def _operate(town: Town, command: str, file: Path) -> None:
     assert town.server is not None
-    done = subprocess.run(
-        [sys.executable, "-m", "sluss_server.cli", command, str(file)],
-        env=town.server._environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = town.server.run(command, str(file))
     assert done.returncode == 0, done.stderr
 
 

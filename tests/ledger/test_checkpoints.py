@@ -115,7 +115,7 @@ class TestTree:
         address: Path | str = tmp_path / "any.db"
         if engine == "postgresql":
             databases: Databases = request.getfixturevalue("databases")
-            address = databases.new()
+            address = await databases.migrated()
         town = await Town(address).open()
         whose, agency, other = b"p" * 16, b"a" * 16, b"b" * 16
         size = 0

@@ -15,7 +15,7 @@ from tests.server.town import Town
 
 
 async def test_a_ledger_lives_on_postgresql(databases: Databases) -> None:
-    url = databases.new()
+    url = await databases.migrated()
     town = await (await Town(url).open()).build()
     other = await Town(url).open()
     twin = town.new_services(other.engine, other.writer)

@@ -8,7 +8,10 @@ import pytest
 
 from sluss_schemas.ledger import Act, Alarm, Reading, SignedRead
 from sluss_schemas.problems import Invalid
+from sluss_schemas.records import read_raised
+from sluss_server.services.raising import REVIEW_S
 from sluss_server.services.watching import BULK
+from sluss_server.storage import disclosure
 
 from tests.ledger.asking import hand_in, leaves, read_of
 from tests.server.town import Device, Town
@@ -128,6 +131,13 @@ class TestBulk:
         assert isinstance(alarm, Alarm)
         assert (alarm.code, alarm.person, alarm.count) == (code, officer.person, most + 1)
         assert await leaves(town, "security", "alarm") == []
+        # And one task of the supervisors, whoever looked when.
+        agency = town.agencies["police"].id
+        async with town.engine.read() as connection:
+            tasks = await disclosure.records_of_kind(connection, town.partnership, [agency], "task")
+        [task] = [read_raised(row.record) for row in tasks]
+        assert task is not None
+        assert (task.person, task.count, task.until) == (officer.person, most + 1, alarm.time + REVIEW_S)
 
 
 class TestDenials:

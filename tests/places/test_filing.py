@@ -13,6 +13,8 @@ from sluss_schemas import protected
 from sluss_schemas.codec import encode
 from sluss_schemas.ids import ReportId
 
+from tests.secrecy.canaries import decrypted
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SQUARE = "central-square"
@@ -158,3 +160,32 @@ async def test_a_guard_s_place_on_no_list_of_public_places_stays_with_the_guards
     }
     kept = await colleague.amend(stays.id, severity=1)
     assert kept.place == forms.Place(name="by the wall", sub_place="the yard")
+
+
+async def test_a_concern_tells_who_reports_and_nothing_that_lies_beside_them(town: Town) -> None:
+    """What a guard keeps of a place is in the author section, which social services get with the report."""
+    guard, colleague = await town.device("security"), await town.device("security")
+    reception = await town.device("social_services", "reception")
+    number = guard.local.trust.scene_numbers(guard.now())[SQUARE]
+    assert tell(town, guard, protected.PUBLIC, encode(protected.PublicPlaces(((number, ("the kiosk",)),))))
+    form = forms.ReportOfConcern(
+        scene=SQUARE,
+        observed_at=town.clock.now(),
+        situation="A girl alone at night.",
+        subject=[forms.Person(age_min=12, age_max=14, name="Ida")],
+        place=forms.Place(name="canary-unlisted", sub_place="canary-cellar"),
+    )
+    at_once, late = guard.file(form, duties={"L11": "send"}), guard.file(form)
+    await given(guard, colleague, reception)
+    await guard.answer(late.id, {"L11": "send"})
+    await given(guard, colleague, reception)
+
+    for filed in (at_once, late):
+        read = reception.get(filed.id)
+        assert (read.full_arrays()["PLC"], read.subject) == ([SQUARE, None], form.subject)
+        assert read.author is not None
+        assert (read.author.person, read.author.alias) == (guard.person_id, guard.alias)
+        assert read.author_extra() is None
+        assert colleague.local.alarms() == reception.local.alarms() == []
+    assert b"canary-" not in decrypted(reception.local.store)
+    assert "canary-unlisted" in repr(guard.get(at_once.id).author_extra())

@@ -155,6 +155,39 @@ def test_a_ground_asks_for_its_own_weight_of_crime() -> None:
     assert [weighs_enough(pack, each, "unknown") for each in (heavy, any_prison, none)] == [False, False, True]
 
 
+def test_a_ground_about_chapters_opens_for_their_offences_alone() -> None:
+    """Crimes against a child of any weight; serious violence only where no penalty is lighter than a year."""
+    pack, before = shipped(), next(one for one in builtin() if one.id == "SE-2025-07-01")
+    child, close = (
+        {code for code in pack.offences if weighs_enough(pack, pack.gateways[ground], code)}
+        for ground in ("L05", "L16")
+    )
+    assert close == {
+        *("murder", "manslaughter", "assault_gross", "violation_gross", "deprivation_of_liberty", "trafficking"),
+        *("rape", "rape_child"),
+    }
+    assert child - close == {"assault", "threat", "threat_gross", "genital_mutilation", "virginity_check"}
+    assert weighs_enough(pack, pack.gateways["L05"], "assault", attempt=True)
+    assert not weighs_enough(pack, pack.gateways["L16"], "murder", attempt=True)
+    assert not weighs_enough(before, before.gateways["L05"], "virginity_check")
+    assert weighs_enough(before, before.gateways["L05"], "genital_mutilation")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('chapters = ["BrB 3", "BrB 4", "BrB 6"]', 'chapters = ["BrB 33"]'),
+        ('chapters = ["BrB 3", "BrB 4", "BrB 6"]', "chapters = []"),
+        ('least = "min_penalty_months_close"', 'least = "notice"'),
+        ('offence = "prison"', 'offence = "prison"\nleast = "min_penalty_months_close"'),
+    ],
+)
+def test_a_ground_about_offences_that_stand_nowhere_is_refused(change: tuple[str, str]) -> None:
+    with pytest.raises(PackRefused) as refused:
+        load(edited(texts=[change]))
+    assert refused.value.field in {"gateway.L16", "gateway.L08"}
+
+
 def test_the_table_has_the_scales_of_the_act_on_narcotics() -> None:
     scales = {code: (each.min_months, each.max_months) for code, each in shipped().offences.items()}
     assert scales["narcotics_own_use"] == (0, 36)

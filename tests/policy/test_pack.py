@@ -8,7 +8,9 @@ from datetime import date
 import msgspec
 import pytest
 
+from sluss_schemas.ids import Sector
 from sluss_schemas.policy import Code, PackRefused, at, builtin, by_digest, load
+from sluss_schemas.policy.visible import until
 
 from tests.policy.table import PACK_BYTES, edited, shipped
 
@@ -219,6 +221,11 @@ BROKEN = [
     ("retention.POL", ("[retention.POL]\ndays = 365", "[retention.POL]\ndays = 0")),
     ("kind.K11", ("[kind.K11.retention]\ndays = 93", "[kind.K11.retention]\ndays = 0")),
     ("kind.K06", ("[kind.K11.retention]", "[kind.K06.retention]")),
+    ("kind.K11", ("visible_hours = 72", "visible_hours = 0")),
+    ("kind.K11", ("visible_hours = 72", "visible_hours = 2233")),
+    ("retention.POL", ("[retention.POL]\ndays = 365", "[retention.POL]\ndays = 365\nvisible_hours = 72")),
+    ("kind.K18", ('note_grounds = ["L20"]', 'note_grounds = ["L17"]')),
+    ("kind.K18", ('note_grounds = ["L20"]', 'note_grounds = ["L99"]')),
     ("parameters.retention_decisions_days", ("retention_decisions_days = 1826", "retention_decisions_days = 0")),
     ("jurisdiction", ('jurisdiction = "SE"', 'jurisdiction = "XX"')),
     ("jurisdiction", ('jurisdiction = "SE"', 'jurisdiction = "../SE"')),
@@ -270,3 +277,13 @@ def test_an_override_leaves_the_owner_alone_unless_it_says_so() -> None:
     rest = b'law = []\nen = "a"\nsv = "b"\n'
     assert load(PACK_BYTES + line + rest).cell(17, "POL", "SIT", "POL").code == "O"
     assert load(PACK_BYTES + line + b"reaches_owner = true\n" + rest).cell(17, "POL", "SIT", "POL").code == "X"
+
+
+def test_a_warning_is_shown_from_its_receipt_or_from_what_it_is_about_whichever_is_earlier() -> None:
+    pack, at, hour = shipped(), 1_772_442_000, 3600
+    seen: list[tuple[Sector, int]]
+    seen = [("POL", at - 60), ("POL", at - 10 * hour), ("SOC", at - 10 * hour), ("HLT", at)]
+    ends = [until(pack, 11, owner, observed=observed, received_at=at) for owner, observed in seen]
+    assert ends == [at + 72 * hour, at - 9 * hour + 72 * hour, at + 72 * hour, at + 72 * hour]
+    assert until(pack, 1, "POL", observed=at, received_at=at) is None
+    assert until(pack, 0, "SOC", observed=at, received_at=at) is None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from sluss_client import surveying
+from sluss_client import forms, surveying
 from sluss_client.cases.stating import Statement
 from sluss_client.cases.wording import Aim, SceneWords
 from sluss_client.device import Device
@@ -20,7 +20,14 @@ from sluss_client.testing.hostile import Exchange, Lie
 from sluss_schemas import records, statements
 from sluss_schemas.codec import encode
 from sluss_schemas.records import Case, SignedRecord
-from sluss_schemas.statements import ObjectiveTerms, RegistryAnswer, SceneTerms, StaffingTerms, Stated
+from sluss_schemas.statements import (
+    ObjectiveTerms,
+    RegistryAnswer,
+    SceneTerms,
+    StaffingTerms,
+    Stated,
+    StockTerms,
+)
 
 from tests.registry.conftest import Desk
 
@@ -133,6 +140,51 @@ async def test_hours_are_stated_by_the_week(desk: Desk) -> None:
             desk.guards.state_staffing(SCENE, week, hours)
 
 
+async def test_a_stock_is_the_last_count_less_what_own_reports_say_was_given_on_later_days(desk: Desk) -> None:
+    boss, clock = desk.guards, desk.town.clock
+    with pytest.raises(NotFound):
+        await boss.stock()
+    today = clock.now().date()
+    assert boss.count_stock(40, expires=today + timedelta(days=200)) is not None
+    assert boss.count_stock(40, expires=today + timedelta(days=200)) is None
+
+    async def gives(device: Device, doses: int) -> None:
+        device.file(
+            forms.OverdoseEvent(scene=SCENE, observed_at=clock.now(), naloxone_doses=doses, situation="Breathing.")
+        )
+        await device.sync()
+
+    # What was given on the day of the count is in the count; another agency's is in its own.
+    await gives(desk.guard, 1)
+    clock.advance(days=1)
+    await gives(desk.guard, 2)
+    await gives(desk.guard, 3)
+    await gives(await desk.town.device("police"), 7)
+    before = await boss.stock()
+    assert (before.left, before.doses, before.used, before.sent) == (35, 40, 5, False)
+    assert (before.counted, before.expires) == (today, today + timedelta(days=200))
+    await desk.sync(boss)
+    assert (await boss.stock()).sent
+
+    # A new count corrects, whatever was handed out or lost; field staff neither count nor ask.
+    boss.count_stock(30)
+    assert ((await boss.stock()).left, (await boss.stock()).expires) == (30, None)
+    for days, doses in ((1, 4), (0, -1)):
+        with pytest.raises(Invalid):
+            boss.count_stock(doses, counted=clock.now().date() + timedelta(days=days))
+    with pytest.raises(Refused):
+        desk.guard.count_stock(1)
+    with pytest.raises(Refused):
+        await desk.guard.stock()
+
+    # No other agency is given it, although the registry shows them what else the guards state.
+    await desk.sync(boss)
+    seen = await desk.police.registry()
+    assert of(seen.statements, StockTerms) == []
+    with pytest.raises(NotFound):
+        await desk.police.stock()
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "field"),
     [
@@ -238,7 +290,7 @@ async def test_what_was_seen_once_is_not_forgotten_nor_taken_back(desk: Desk) ->
     await desk.sync(desk.police)
     newest = {one.id: one for one in (await desk.guards.registry()).statements}
     assert newest != before
-    first = iter(old[-3:])
+    first = iter(old[-4:])
     with desk.town.hostile.lying("/v1/registry", lambda _: next(first), desk.guards.local.keys.kid):
         again = await desk.guards.registry()
     assert {one.id: one for one in again.statements} == newest

@@ -1,4 +1,4 @@
-"""Conflicts of docs/secrecy-rules.md B7 about how long a report is kept: number 30, and the warnings of B8.
+"""Conflicts of docs/secrecy-rules.md B7 about how long a report is kept or shown: number 30, and 28 for warnings.
 
 A town of two agencies with a clock of its own, because the story takes more than a year.
 """
@@ -117,7 +117,7 @@ async def opens(boss: Device, kept: ReportId) -> None:
     assert opened.situation == "A shop assistant was threatened."
 
 
-async def test_a_warning_about_a_person_is_shown_for_three_days_also_where_no_server_says_so(guards: Guards) -> None:
+async def test_28_a_warning_about_a_person_is_over_after_three_days_where_no_server_can_say_so(guards: Guards) -> None:
     town, boss, officer = guards.town, guards.boss, guards.officer
     warning = guards.guard.file(
         forms.SafetyAlert(scene=CENTRAL, observed_at=town.clock.now(), situation=CARRIES, subject=[KALLE]),

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.secrecy.populated import Populated, populated
+from tests.server.postgres import cluster, databases
+
+__all__ = ["cluster", "databases", "square"]
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ Source: docs/secrecy-rules.md, "How the pack meets the keys".
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -93,14 +93,21 @@ def offered(kind: int, owner: str) -> set[str]:
     }
 
 
-def seen(kind: int, owner: str, sector: str, role: Role, sent: Iterable[str] = ()) -> Seen:
+def seen(
+    kind: int, owner: str, sector: str, role: Role, sent: Iterable[str] = (), *, agreed: Mapping[str, str] | None = None
+) -> Seen:
     """Return what a reader has of a report in whose filing the duties `sent` were answered "send".
+
+    What two agencies `agreed` on, by part, is read in the stead of a cell that leaves it to them, by field staff alone.
 
     For the own supervisors: after they have opened the row.
     """
     row = {part: table()[kind, owner, part, column(sector, role)] for part in PARTS}
     if sector == owner:
         return _own(kind, row, role)
+    if role == "field":
+        left = {part: code for part, code in (agreed or {}).items() if row[part].letter == "D"}
+        row |= {part: row[part]._replace(letter=code) for part, code in left.items()}
     base: Seen = {}
     for part, codes in row.items():
         if codes.letter == "A":

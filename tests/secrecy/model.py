@@ -10,8 +10,8 @@ Source: docs/secrecy-rules.md, "How the pack meets the keys", B4 and B6; docs/pr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
 
 from tests.secrecy import expected
@@ -70,6 +70,17 @@ SECRET: Final = frozenset({6, 16, 19})
 PROTECTED_KIND: Final = (16, "HLT")
 """As what a report counts whose place is a protected one."""
 FIELD: Final = frozenset({"author", "field", "case_staff"})
+TEMPORARY: Final = "temp"
+"""Field staff who come and go; each is somebody else than the one before."""
+_FIELD: Final = FIELD | {TEMPORARY}
+_SUPERVISING: Final = frozenset({"supervisors", "approver"})
+STATUTE: Final = frozenset({"SUB", "CAR"})
+"""What no agencies may agree on: whom it is about, and their care."""
+KEPT_DAYS: Final = {"POL": 365, "SOC": 1826, "SEC": 365, "MUN": 1096}
+KIND_KEPT_DAYS: Final = {11: 93}
+SHOWN: Final = {11: timedelta(hours=72)}
+"""How long after its latest version came a kind is shown to anybody but its author and the own supervisors."""
+"""How long a report is kept after the latest version of it came; of health's the page names no time."""
 _CUT: Final = frozenset({"AUT"})
 """What is never told whole by a decision: a place of what is kept back lies beside the author."""
 _LIFTED: Final = ("SIT", "PLC")
@@ -89,6 +100,7 @@ class Ground:
     until: datetime | None = None
     agreed: bool = True
     consent: int | None = None
+    limited: frozenset[Part] = frozenset(PARTS)
     ended: End | None = None
 
 
@@ -102,17 +114,51 @@ class Version:
     ages: tuple[int, int] | None = None
     grounds: list[Ground] = field(default_factory=list)
     opened: set[Who] = field(default_factory=set)
+    came: datetime | None = None
+
+
+class Limit(NamedTuple):
+    """What a quoted report's own rules say: whose it is, of which kind, and whether its owner keeps it back."""
+
+    kind: int
+    owner: str
+    held: bool
+
+
+@dataclass(kw_only=True)
+class Agreed:
+    """What two agencies have agreed on, and until when; `stands` is false while it is suspended or ended."""
+
+    kind: int
+    owner: str
+    sector: str
+    codes: dict[Part, str]
+    until: datetime
+    stands: bool = True
 
 
 @dataclass(kw_only=True)
 class Filed:
-    """A report with its versions."""
+    """A report with its versions; what it quotes, and until when that was opened to whoever quotes it."""
 
     kind: int
     owner: str
     author: Who
     versions: list[Version] = field(default_factory=list)
     protected: bool = False
+    limits: tuple[Limit, ...] = ()
+    until: datetime | None = None
+    received: datetime | None = None
+
+    def over(self, now: datetime) -> bool:
+        """Tell whether the time is over for which such a report is kept."""
+        days = KIND_KEPT_DAYS.get(self.kind, KEPT_DAYS.get(self.owner))
+        return self.received is not None and days is not None and now >= self.received + timedelta(days=days)
+
+    def shown(self, now: datetime) -> bool:
+        """Tell whether such a report may be shown to anybody but its author and the own supervisors."""
+        last = self.versions[-1].came if self.versions else None
+        return self.kind not in SHOWN or last is None or now < last + SHOWN[self.kind]
 
 
 @dataclass
@@ -120,16 +166,21 @@ class Model:
     """What was done, and what follows from it; `shifts` says until when somebody is on shift."""
 
     shifts: dict[Who, datetime] = field(default_factory=dict)
+    agreements: list[Agreed] = field(default_factory=list)
 
     def may(self, filed: Filed, version: Version, who: Who, now: datetime) -> frozenset[Slot]:
         """Return the most that somebody may have of a version now."""
         sector, role = who
+        if filed.over(now) or not (filed.shown(now) or _asked(filed, version, who)):
+            return _NOTHING
         if sector == filed.owner:
-            return _own(filed, version, who)
+            return _limited(filed, version, who, _own(filed, version, who))
         found = set[Slot]()
         closed = bool(version.hold) and not version.released
         if not closed:
-            found |= _shaped(filed, sector, expected.seen(filed.kind, filed.owner, sector, _outside(role)))
+            agreed = self._agreed(filed, sector, now)
+            base = expected.seen(filed.kind, filed.owner, sector, _outside(role), agreed=agreed)
+            found |= _limited(filed, version, who, _shaped(filed, sector, base))
         if filed.protected:
             found &= _shaped_alone(expected.seen(*PROTECTED_KIND, sector, _outside(role)))
         for ground in version.grounds:
@@ -144,18 +195,50 @@ class Model:
             if who[0] == filed.owner:
                 found |= _own(filed, version, who)
                 continue
-            found |= _shaped(filed, who[0], expected.seen(filed.kind, filed.owner, who[0], _outside(who[1])))
+            agreed = self._agreed(filed, who[0], None)
+            base = expected.seen(filed.kind, filed.owner, who[0], _outside(who[1]), agreed=agreed)
+            found |= _shaped(filed, who[0], base)
             for ground in version.grounds:
                 if who in ground.to:
                     found |= _told(filed, ground, who[0], closed=False)
         return frozenset(found)
+
+    def timed(self, filed: Filed, who: Who, now: datetime) -> list[tuple[datetime, frozenset[Slot]]]:
+        """Return what somebody has only for a time, with its end, by what was decided and what is open in any case."""
+        lasting, ends = set[Slot](), list[tuple[datetime, frozenset[Slot]]]()
+        for version in filed.versions:
+            without = replace(version, grounds=[one for one in version.grounds if one.until is None])
+            lasting |= self.may(filed, without, who, now)
+            ends += [
+                (one.until, self.may(filed, replace(version, grounds=[one]), who, now))
+                for one in version.grounds
+                if one.until is not None
+            ]
+        return [(until, frozenset(slots - lasting)) for until, slots in ends if slots - lasting]
+
+    def _agreed(self, filed: Filed, sector: str, now: datetime | None) -> dict[Part, str]:
+        """Return what a sector may have by agreements that stand, or by any that ever did; of two the wider counts."""
+        found = dict[Part, str]()
+        for one in self.agreements:
+            if (one.kind, one.owner, one.sector) != (filed.kind, filed.owner, sector) or one.kind in SECRET:
+                continue
+            if now is not None and not (one.stands and now < one.until):
+                continue
+            codes = {part: code for part, code in one.codes.items() if part not in STATUTE}
+            found |= {part: min(code, found.get(part, code)) for part, code in codes.items()}
+        return found
 
     def _given(
         self, filed: Filed, version: Version, ground: Ground, who: Who, now: datetime, *, closed: bool
     ) -> frozenset[Slot]:
         if not old_enough(filed.kind, ground.code, version.ages):
             return _NOTHING
-        found = _told(filed, ground, who[0], closed=closed)
+        told = (
+            replace(ground, parts=ground.parts & (ground.limited | {*_LIFTED}))
+            if ground.consent is not None
+            else ground
+        )
+        found = _told(filed, told, who[0], closed=closed)
         if ground.code == ON_SHIFT and not (who in self.shifts and now < self.shifts[who]):
             found = frozenset(slot for slot in found if slot.part not in {"SUB", "SAF"})
         if filed.protected:
@@ -165,6 +248,11 @@ class Model:
                 slot for slot in found if slot in most or (slot.form == "cut" and (slot.part, "full") in most)
             )
         return found
+
+
+def _asked(filed: Filed, version: Version, who: Who) -> bool:
+    """Tell whether somebody may have a report that is shown no longer: its author, and who supervises them."""
+    return who in {version.by, filed.author} or (who[0] == filed.owner and who[1] in _SUPERVISING)
 
 
 def old_enough(kind: int, code: str, ages: tuple[int, int] | None) -> bool:
@@ -204,7 +292,7 @@ def _codes(cell: Codes, code: str) -> frozenset[str]:
 
 def _outside(role: str) -> Role:
     """Return in which column another agency's reader stands."""
-    if role in FIELD:
+    if role in _FIELD:
         return "field"
     return "reception" if role == "reception" else "supervisors"
 
@@ -226,6 +314,22 @@ def _own(filed: Filed, version: Version, who: Who) -> frozenset[Slot]:
         case _:
             role = "field"
     return _shaped_alone(expected.seen(filed.kind, filed.owner, who[0], role))
+
+
+def _limited(filed: Filed, version: Version, who: Who, found: frozenset[Slot]) -> frozenset[Slot]:
+    """Return what stays for somebody by what the report quotes: no more of any part than each quoted report gives."""
+    if who in {version.by, filed.author}:
+        return found
+    if filed.until is not None:
+        return _NOTHING
+    for one in filed.limits:
+        own = who[0] == one.owner
+        role: Role = _outside(who[1])
+        # What is kept back leaves in no copy, not even to its owner.
+        kept = one.held and not (own and who[0] == filed.owner)
+        rule = {} if kept else expected.seen(one.kind, one.owner, who[0], role)
+        found = frozenset(slot for slot in found if rule.get(slot.part) in {"full", slot.form})
+    return found if any(slot.part == "SIT" for slot in found) else _NOTHING
 
 
 def _shaped_alone(seen: expected.Seen) -> frozenset[Slot]:

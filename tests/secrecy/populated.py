@@ -85,10 +85,10 @@ class Populated:
 
 
 @contextmanager
-def populated(*, filled: bool = True) -> Iterator[Populated]:
+def populated(*, filled: bool = True, database_url: str | None = None) -> Iterator[Populated]:
     """Build the town, and take it down afterwards; without `filled` nobody has filed anything yet."""
     with asyncio.Runner() as runner:
-        town = runner.run(Town().__aenter__())
+        town = runner.run(Town(database_url=database_url).__aenter__())
         try:
             square = Populated(town, runner.run(_people(town)), runner.run)
             if filled:

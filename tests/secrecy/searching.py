@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -19,13 +21,18 @@ from sluss_schemas import sync as wire
 from sluss_schemas.ids import Digest
 from sluss_schemas.records import SignedRecord, read_record
 
+from tests.secrecy.acting import Stored, Twins
 from tests.secrecy.canaries import CORE, cells, databases, decrypted, files, leaks, needles
-from tests.secrecy.flows import Flow, Stored, Twins, marks, readable, slot_of
+from tests.secrecy.flows import Flow
+from tests.secrecy.marks import marks, readable, slot_of
 from tests.secrecy.model import Slot, Who
 from tests.secrecy.raw import asking, entries
 from tests.secrecy.taking import Opening, Taken
 
 _RECORDED: Final = re.compile(r"recorded_at=datetime\.datetime\([^)]*\)\)")
+_OK: Final = 200
+_RECORD: Final = 3
+"""How much is to be seen of an entry that is a record, or the end of something."""
 _DISGUISED: Final = [needle for name, needle in needles(CORE).items() if name != "utf-8"]
 Found = list[str]
 
@@ -108,9 +115,48 @@ class Search:
             if who in people:
                 yield from ((number, part, twin) for part in ("RSN", "CNS") for twin in "AB")
 
+    async def gone(self) -> Found:
+        """Look at devices that are nobody's any more: what they keep, are given, and could open of what others get."""
+        found, stored = Found(), {one.digest: one for one in self.flow.stored()}
+        for gone in self.flow.gone:
+            async with asking(gone.device, self.town.url) as raw:
+                answer = await raw.ask("POST", "/v1/pull", wire.Pull((), wire.MAX_PAGE_ENTRIES))
+            if answer.status == _OK:
+                found.append(f"{gone.who}, gone, is answered")
+            local = gone.device.local
+            keys = dict(local.ring.kems)
+            with suppress(SlussError):
+                await gone.device.sync()
+            data = decrypted(local.store)
+            mine = {number for number, _ in gone.had} | {number for one in self.flow.reports for number in one.numbers}
+            found += [f"{gone.who}, gone, keeps the text {text}" for text in sorted(marks(data)) if text[0] in mine]
+            for digest, given in _by_version(await self._given(gone.who)).items():
+                one = stored.get(digest)
+                for _, number in () if one is None else self.opening.take(given, keys).opened:
+                    assert one is not None
+                    had, slot = gone.had.get((one.number, one.twin), frozenset()), slot_of(number)
+                    if slot not in had and slot._replace(form="cut") not in had:
+                        found.append(f"{gone.who}, gone, could open of {_name(one)}: {slot}")
+        return found
+
+    def copies(self) -> Iterator[str]:
+        """Read what quotes something whose time is over, on the device on which it was written."""
+        now = self.town.clock.now()
+        for twins in self.flow.reports:
+            until, author = twins.filed.until, twins.filed.author
+            if until is None or now < until:
+                continue
+            for report_id in twins.ids:
+                with suppress(NotFound):
+                    report = self.flow.device(author).get(report_id)
+                    yield from (f"{author} reads a copy after its time: {name}" for name in report.readable)
+
     def host(self) -> Iterator[str]:
         """Look through everything that the server's host has."""
         yield from leaks(files(self.town.folder, without=".sluss"))
+        if self.flow.cast.dump is not None:
+            yield from leaks([("the database", self.flow.cast.dump())])
+            return
         for database in databases(self.town):
             yield from leaks(cells(database))
 
@@ -135,11 +181,21 @@ class Search:
         seen = []
         for twin, report_id in enumerate(twins.ids):
             digests = {bytes(one.digest) for one in self.flow.stored() if one.twins is twins and one.twin == twin}
-            shapes = [_shape(one) for one in given if _about(one) in digests]
+            shapes = _in_order([_shape(one) for one in given if _about(one) in digests])
             seen.append((shapes, _sizes(rows, [bytes(report_id), *digests]), said(device, report_id)))
+        yield from self._links(twins, device, name)
         for what, one, other in zip(("is given", "has rows", "is told"), *seen, strict=True):
             if one != other:
                 yield f"{what} differently of {name}: {one} {other}"
+
+    def _links(self, twins: Twins, device: Device, name: str) -> Iterator[str]:
+        """Tell whether a device knows of a link to a report of which it was never to have the whole situation."""
+        who = next(one for one, known in self.flow.cast.devices.items() if known is device)
+        if twins.event is None or Slot("SIT", "full") in self.flow.model.ever(twins.event.filed, who):
+            return
+        with suppress(NotFound):
+            if device.get(twins.ids[0]).linked:
+                yield f"knows of what {name} is linked to"
 
     def _blind(self, who: Who, twins: Twins) -> bool:
         ever = self.flow.model.ever(twins.filed, who)
@@ -165,6 +221,12 @@ def _about(entry: wire.Entry) -> bytes:
         return entry.digest[:32]
     record = read_record(msgspec.msgpack.decode(entry.record, type=SignedRecord).record)
     return record.digest or b""
+
+
+def _in_order(shapes: list[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """Return what was given in its order, but records in a row by size: within one second chance orders them."""
+    runs = groupby(shapes, key=lambda shape: len(shape) == _RECORD)
+    return [one for _, run in runs for one in sorted(run, key=repr)]
 
 
 def _shape(entry: wire.Entry) -> tuple[object, ...]:

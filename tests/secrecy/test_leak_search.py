@@ -6,8 +6,10 @@ answers are opened with every key of every device, every store is read with its 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -20,7 +22,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from sluss_client import filing, forms
+from sluss_client import filing, forms, quoting
 from sluss_client.disclosing import offering, sealing
 from sluss_client.filing import Moment, Sealable, Target
 from sluss_client.local import Local
@@ -28,18 +30,28 @@ from sluss_client.syncing import sync_core
 from sluss_client.testing import server as testing
 from sluss_schemas.ids import bit
 
+from tests.secrecy.acting import Cast, cast_of
 from tests.secrecy.canaries import form_with_canaries
-from tests.secrecy.flows import ACTS, Cast, Flow, cast_of
+from tests.secrecy.flows import ACTS, Flow
 from tests.secrecy.populated import _uncollected, populated
 from tests.secrecy.searching import Search
 from tests.secrecy.taking import Opening
+from tests.server.postgres import Databases
 
 Choices = list[tuple[str, int]]
 _ACT: Final = st.tuples(st.sampled_from(ACTS), st.integers(0, 9999))
 _FILED: Final = st.lists(st.tuples(st.just("file"), st.integers(0, 9999)), min_size=3, max_size=3)
-FLOWS: Final = st.builds(list.__add__, _FILED, st.lists(_ACT, min_size=12, max_size=16))
+_OFTEN: Final = st.tuples(
+    *(st.tuples(st.just(name), st.integers(0, 9999)) for name in ("disclose", "disclose", "amend", "recall", "protect"))
+)
+_REST: Final = st.tuples(_OFTEN, st.lists(_ACT, min_size=6, max_size=9)).flatmap(
+    lambda both: st.permutations([*both[0], *both[1]])
+)
+FLOWS: Final = st.builds(list.__add__, _FILED, _REST)
+"""Short ones, in which in some order what is decided ends."""
 LONG: Final = st.builds(list.__add__, _FILED, st.lists(_ACT, min_size=40, max_size=80))
-_ENDS: Final = frozenset({"withdraw", "recall", "wait", "protect"})
+_LOOKS: Final = 20
+_ENDS: Final = frozenset({"withdraw", "recall", "wait", "protect", "disagree", "limit", "review", "end_shift"})
 SETTINGS: Final = settings(
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -68,6 +80,7 @@ async def live(cast: Cast, choices: Choices, opening: Opening) -> Search:
             none(flow, await search.pulled(*some), search.stores(some))
     await flow.everybody_syncs()
     none(flow, await search.pulled(*people), search.stores(people), await search.twins(people), search.host())
+    none(flow, await search.gone(), search.copies())
     grounds = [ground for ground, _, _ in flow.decided]
     cast.tally += Counter(
         opened=search.opened,
@@ -76,6 +89,9 @@ async def live(cast: Cast, choices: Choices, opening: Opening) -> Search:
         protected=sum(twins.filed.protected for twins in flow.reports),
         amended=sum(len(twins.numbers) > 1 for twins in flow.reports),
         compared=search.compared,
+        quoted=sum(bool(twins.filed.limits) for twins in flow.reports),
+        timed=sum(twins.filed.until is not None for twins in flow.reports),
+        gone=len(flow.gone),
     )
     return search
 
@@ -110,6 +126,55 @@ def test_enough_happened_for_the_search_to_mean_something(cast: Cast) -> None:
 @given(choices=LONG)
 def test_long_flows(cast: Cast, choices: Choices) -> None:
     cast.square.run(live(cast, choices, OPENING))
+
+
+@pytest.mark.soak
+def test_long_flows_on_postgres(databases: Databases) -> None:
+    url = databases.new()
+
+    def dump() -> bytes:
+        where = url.replace("postgresql+asyncpg", "postgresql")
+        return subprocess.run([databases.cluster.binaries / "pg_dump", where], check=True, capture_output=True).stdout
+
+    with populated(filled=False, database_url=url) as square:
+        cast = cast_of(square)
+        cast.dump = dump
+
+        @settings(SETTINGS, max_examples=20)
+        @given(choices=LONG)
+        def search(choices: Choices) -> None:
+            square.run(live(cast, choices, OPENING))
+
+        search()
+
+
+@pytest.mark.soak
+def test_when_its_time_is_over_nobody_has_a_report_any_more(cast: Cast) -> None:
+    cast.square.run(outlive(cast))
+
+
+async def outlive(cast: Cast) -> None:
+    """Let years pass after a flow: what was kept longest of it, everywhere, is what the model says."""
+    flow, people = Flow(cast), sorted(cast.devices)
+    search = Search(flow, Opening())
+    acts = ["file"] * 10 + ["agree", "disclose", "disclose", "disclose", "amend", "preserve", "preserve"]
+    for number, name in enumerate(acts):
+        await flow.act(name, number * 101)
+    await flow.everybody_syncs()
+    for twins in flow.reports:
+        twins.filed.received = cast.square.town.clock.now()
+    for days in (93, 272, 731, 730):
+        cast.square.town.clock.advance(days=days, minutes=5)
+        await flow.everybody_syncs()
+        for _ in range(_LOOKS):
+            # The server looks for what is over every second.
+            if not await search.pulled(*people):
+                break
+            await asyncio.sleep(1)
+        await flow.everybody_syncs()
+        none(flow, await search.pulled(*people), search.stores(people))
+        assert any(twins.filed.over(cast.square.town.clock.now()) for twins in flow.reports)
+    assert search.opened
 
 
 # that it finds what there is to find
@@ -149,6 +214,8 @@ def serving(cast: Cast, fault: str) -> Iterator[None]:
         ("grants never end", "file file disclose disclose disclose disclose recall recall", "opens of"),
         ("rows are open", "file file", "supervisors'\\) opens of"),
         pytest.param("protected reports stay", "file file protect protect", "opens of", marks=pytest.mark.soak),
+        pytest.param("agreements never end", "agree agree wait wait wait", "opens of", marks=pytest.mark.soak),
+        pytest.param("who has left is answered", "file leave lose", "gone, is answered", marks=pytest.mark.soak),
     ],
 )
 def test_a_faulty_server_is_found(cast: Cast, fault: str, acts: str, told: str) -> None:
@@ -172,12 +239,22 @@ def test_a_part_that_clients_seal_to_everybody_is_found_where_the_server_has_no_
         assert re.search("opens of .*SUB", finds(cast, "file file file"))
 
 
-@pytest.mark.parametrize("fault", ["given whole", "kept"])
+@pytest.mark.parametrize(
+    "fault", ["given whole", "kept", *(pytest.param(one, marks=pytest.mark.soak) for one in ("copied", "at large"))]
+)
 def test_a_faulty_client_is_found(cast: Cast, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
     if fault == "given whole":
         # Whoever decides gives all that the ground can give, and not what was chosen.
         monkeypatch.setattr(sealing, "_given", _all_of_the_ground)
         assert "opens of" in finds(cast, "file file disclose disclose disclose disclose")
+    elif fault == "copied":
+        # Whoever quotes what was opened for a time forgets until when.
+        monkeypatch.setattr(quoting, "_end", lambda _report: None)
+        assert "opens of" in finds(cast, "file file disclose disclose disclose disclose quote quote quote")
+    elif fault == "at large":
+        # Whoever quotes a report forgets that others may not read it.
+        monkeypatch.setattr(quoting, "narrowed", lambda _local, _limits, shown, *_: shown)
+        assert "opens of" in finds(cast, "file file file quote quote quote quote")
     else:
         # What has ended stays where it is.
         monkeypatch.setattr(sync_core, "_without", lambda received, *_: received)

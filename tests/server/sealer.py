@@ -27,7 +27,7 @@ from sluss_schemas.ids import NO_GRANT, SLOTS, bit, bitmap_of, kid_of, slots_of
 from sluss_schemas.manifest import Head, Manifest, Recipient
 from sluss_schemas.policy.pack import builtin
 
-OFFENCE: Final = "offence:narcotics_gross"
+OFFENCE: Final = "offence:trafficking"
 """What a ground that asks for an offence is told unless a test says another."""
 _suite: Final = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
@@ -98,6 +98,7 @@ class Draft:
     """KEM public keys that the manifest names and that get no seal."""
     forged: Mapping[bytes, int] = field(default_factory=dict)
     """KEM public keys that get a seal which the manifest does not name."""
+    counts: bool | None = None
 
 
 @dataclass(kw_only=True)
@@ -161,9 +162,8 @@ def seal_report(draft: Draft) -> SealedReport:
         )
         for public, bits in {**draft.readers, **draft.forged}.items()
     )
-    item = sync.Item(
-        data, draft.group.sign(manifest.signature_message(digest)), tuple(sections), sealed, tiers, (), draft.heads
-    )
+    signature = draft.group.sign(manifest.signature_message(digest))
+    item = sync.Item(data, signature, tuple(sections), sealed, tiers, (), draft.heads, draft.counts)
     return SealedReport(item=item, digest=digest, manifest=built, keys=keys, draft=draft)
 
 

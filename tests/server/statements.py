@@ -16,6 +16,7 @@ from sluss_schemas.statements import (
     SceneTerms,
     StaffingTerms,
     Stated,
+    StockTerms,
     Subject,
     SubPlace,
     Terms,
@@ -70,6 +71,11 @@ def objective_terms(**more: Any) -> ObjectiveTerms:  # noqa: ANN401  # any field
 def staffing_terms(**more: Any) -> StaffingTerms:  # noqa: ANN401  # any field
     """Forty hours at the first scene this week."""
     return structs.replace(StaffingTerms(scene=1, week=MONDAY, hours=40), **more)
+
+
+def stock_terms(**more: Any) -> StockTerms:  # noqa: ANN401  # any field
+    """Forty doses of naloxone yesterday."""
+    return structs.replace(StockTerms("naloxone", 40, TODAY - 1, TODAY + 300), **more)
 
 
 def statement(by: Device, terms: Terms, time: int = NOW, **more: Any) -> Case:  # noqa: ANN401  # any field

@@ -17,7 +17,7 @@ from sluss_schemas.records import CaseKind, Open, SignedRecord, record_message
 from sluss_server.services.culling import LOOK_EVERY_S
 from sluss_server.storage import culling, tables
 
-from tests.server.cases import CREATED, DAY, Feeds, case, digest, feeds, gained, send
+from tests.server.cases import CREATED, DAY, HOUR, Feeds, case, digest, feeds, gained, send
 from tests.server.granting import gives
 from tests.server.sealer import SealedReport, make_grant, with_grants
 from tests.server.test_ending import leaves
@@ -213,6 +213,60 @@ class TestNotOver:
                 await look(town)
                 kept = {one.digest for name, time in newest.items() if time + YEAR > at for one in versions[name]}
                 assert await stored(town) == kept
+
+
+class TestShown:
+    """A warning is shown for some hours, and kept for the own supervisors for the rest of its time."""
+
+    async def test_goes_from_everybody_but_the_own_supervisors_with_its_grants(self, town: Town) -> None:
+        report, by = town.report("security", 11), town.supervisor("security")
+        bits = gives("L14", 11, "security", Receiver("POL", "field", own=False))
+        item = make_grant(report, {town.agencies["police"].key(): bits}, "L14", NOW)
+        assert await town.outcomes(town.field("security"), with_grants(report, item)) == [CREATED]
+        before = await feeds(town)
+        assert {town.field("police").kid, town.field("security").kid} < holders(before, report)
+
+        await look(town, NOW + 72 * HOUR - 1)
+        assert await gained(town, before) == {}
+
+        await look(town, NOW + 72 * HOUR)
+        after = await gained(town, before)
+        assert after.keys() == holders(before, report) - {by.kid}
+        puts = {device.kid: await town.puts(device) for one in town.agencies.values() for device in one.devices}
+        assert {kid for kid, found in puts.items() if found} == {by.kid}
+        assert not puts[by.kid][report.digest].wraps
+        assert [(leaf.what, leaf.about) for leaf in await leaves(town, "narrow")] == [
+            (report.digest, report.manifest.report_id)
+        ]
+        again = make_grant(report, {town.agencies["police"].key(): bits}, "L14", town.clock.now)
+        [grant] = (await town.push(town.field("security"), grants=[encoded(again)])).grants
+        assert (grant.outcome, grant.field) == ("refused", "grant.L14.hold")
+
+        # Each time for a task or a reason; and what is written of it without a new observation is shown to nobody.
+        record = Open(os.urandom(16), report.digest, by.kid, town.clock.now, os.urandom(16), None)
+        [opened] = (await town.push(by, records=[opening(by, record)])).records
+        assert opened.outcome == "created"
+        assert any(put.wraps for put in [one.put for one in await town.entries(by)] if put is not None)
+        later = amended(town, report, kind=11, time=report.manifest.time)
+        assert await town.outcomes(town.field("security"), later) == [CREATED]
+        await look(town, town.clock.now + HOUR)
+        assert later.digest not in await town.puts(town.field("security"))
+
+        await look(town, town.clock.now - HOUR + 93 * DAY - 1)
+        assert await stored(town) == {report.digest, later.digest}
+        await look(town, town.clock.now + 1)
+        assert await stored(town) == set()
+        assert await rows(town, tables.narrowed.c.report_id) == []
+
+    async def test_is_shown_again_when_it_is_observed_again(self, town: Town) -> None:
+        report = town.report("security", 11)
+        assert await town.outcomes(town.field("security"), report) == [CREATED]
+        await look(town, NOW + 73 * HOUR)
+        again = amended(town, report, kind=11, time=town.clock.now)
+        assert await town.outcomes(town.field("security"), again) == [CREATED]
+        await look(town)
+        assert again.digest in await town.puts(town.field("security"))
+        assert await rows(town, tables.narrowed.c.report_id) == []
 
 
 class TestHold:

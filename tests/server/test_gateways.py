@@ -232,6 +232,13 @@ class TestOffence:
             ("L07", "offence:narcotics_minor", ("refused", "not_allowed", "grant.L07.offence")),
             ("L08", "offence:narcotics_minor", CREATED),
             ("L03", "offence:narcotics_gross", ("refused", "not_allowed", "grant.L03.tests")),
+            # The right chapters, whatever the scale; and for serious violence no lighter penalty than a year.
+            ("L05", "attempt:threat", CREATED),
+            ("L05", "offence:narcotics_gross", ("refused", "not_allowed", "grant.L05.offence")),
+            ("L16", "offence:violation_gross", CREATED),
+            ("L16", "offence:threat_gross", ("refused", "not_allowed", "grant.L16.offence")),
+            ("L16", "attempt:murder", ("refused", "not_allowed", "grant.L16.offence")),
+            ("L16", "offence:robbery", ("refused", "not_allowed", "grant.L16.offence")),
         ],
     )
     async def test_weighs_enough_or_opens_nothing(self, town: Town, code: str, named: str, answer: Answer) -> None:

@@ -100,7 +100,7 @@ def _no_clock_of_a_town(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def town(databases: Databases) -> AsyncIterator[Town]:
     """As the town on a file, on a database of its own."""
-    built = await (await Town(databases.new()).open()).build()
+    built = await (await Town(await databases.migrated()).open()).build()
     yield built
     await built.close()
 
@@ -108,7 +108,7 @@ async def town(databases: Databases) -> AsyncIterator[Town]:
 @pytest.fixture
 async def small(databases: Databases) -> AsyncIterator[Town]:
     """Three agencies."""
-    built = await (await Town(databases.new()).open()).build(AGENCIES[:3])
+    built = await (await Town(await databases.migrated()).open()).build(AGENCIES[:3])
     yield built
     await built.close()
 

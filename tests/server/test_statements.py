@@ -31,6 +31,7 @@ from tests.server.statements import (
     scene_terms,
     staffing_terms,
     statement,
+    stock_terms,
 )
 from tests.server.town import NOW, Device, Town
 
@@ -65,6 +66,24 @@ async def test_every_supervisor_is_shown_what_holds_as_it_was_signed_and_nobody_
         with pytest.raises(Invalid) as refused:
             await held(town, device)
         assert refused.value.code == "not_allowed"
+
+
+async def test_a_stock_is_given_to_its_own_agency_alone(town: Town) -> None:
+    made = {slug: stock_terms(doses=doses) for slug, doses in (("police", 40), ("security", 12))}
+    for slug, terms in made.items():
+        assert await send(town, boss(town, slug), statement(boss(town, slug), terms)) == [CREATED]
+
+    for slug, terms in made.items():
+        assert [what(one) for one in await held(town, boss(town, slug), "stock")] == [terms]
+    assert await held(town, boss(town, "health"), "stock") == []
+    ask = said_of.StockAsk("naloxone", TODAY - 1)
+    assert await town.services.stocks.used(await town.caller(boss(town)), ask) == said_of.StockAnswer(0)
+    with pytest.raises(Invalid) as refused:
+        await town.services.stocks.used(await town.caller(town.field("police")), ask)
+    assert refused.value.code == "not_allowed"
+    by = boss(town)
+    wrong = statement(by, stock_terms(expires=TODAY - 2))
+    assert await send(town, by, wrong) == [("refused", "out_of_range", "record.terms.expires")]
 
 
 async def test_a_page_ends_where_the_next_begins(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +322,7 @@ def test_no_structure_of_a_statement_names_a_sector_or_a_person() -> None:
     # The owner is the agency whose device signed; a person is never one.
     names = {
         name
-        for type_ in (said_of.SceneTerms, said_of.ObjectiveTerms, said_of.StaffingTerms)
+        for type_ in (said_of.SceneTerms, said_of.ObjectiveTerms, said_of.StaffingTerms, said_of.StockTerms)
         for name in type_.__struct_fields__
     }
     assert not names & {"person", "owner", "alias", "author", "device"}

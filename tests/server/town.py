@@ -26,7 +26,7 @@ from sluss_schemas.policy.pack import builtin
 from sluss_schemas.replay import Directory
 from sluss_server.services import Caller, Services
 from sluss_server.storage.engine import Engine, open_engine
-from sluss_server.storage.schema import migrate
+from sluss_server.storage.schema import current, migrate
 from sluss_server.storage.writer import Writer
 
 from tests.server.sealer import Draft, Epoch, KemKey, SealedReport, SignKey, seal, seal_report
@@ -135,7 +135,7 @@ class Town:
         if isinstance(self.path, Path) and not self.path.exists():
             self.path.write_bytes(await _empty(self.path))
         self.engine: Engine = open_engine(self.path if isinstance(self.path, str) else f"sqlite:///{self.path}")
-        if isinstance(self.path, str):
+        if isinstance(self.path, str) and await current(self.engine) is None:
             await migrate(self.engine)
         self.writer = Writer(self.engine)
         await self.writer.start()

@@ -74,17 +74,17 @@ def test_a_ratio_of_a_hidden_count_is_hidden(
 
 
 @pytest.mark.parametrize(
-    ("own", "others", "expected"),
+    ("joint", "others", "expected"),
     [
         (3, Figure("none"), 3),
-        (None, Figure("shown", 15), 15),
+        (0, Figure("shown", 15), 15),
         (3, Figure("waiting"), 3),
         (3, Figure("hidden"), None),
         (3, Figure("part", 15), None),
     ],
 )
-def test_a_sum_of_both_is_only_told_where_all_of_it_is(own: int | None, others: Figure, expected: int | None) -> None:
-    assert mumin.together(own, others) == expected
+def test_a_sum_of_both_is_only_told_where_all_of_it_is(joint: int, others: Figure, expected: int | None) -> None:
+    assert mumin.together(joint, others) == expected
 
 
 def test_a_hidden_step_has_no_bar() -> None:

@@ -99,7 +99,7 @@ def full(text: str) -> Contents:
         agency=agency(text),
         round_to=5,
         pulse=Pulse(rows=tuple(rows), total=1_234_567, total_usual=usual, before=4, open=True),
-        scenes=tuple(Zone(scene=one, own=99_999, others=many, drawn=None) for one in scenes),
+        scenes=tuple(Zone(scene=one, own=99_999, joint=99_999, others=many, drawn=None) for one in scenes),
         objectives=Objectives(aims=tuple(aim(text, text) for _ in range(20)), day=20_710),
         today=20_711,
         duties=Duties(rows=tuple(Duty(code=text, overdue=999, later=999) for _ in range(20)), total=Duty(code="")),
