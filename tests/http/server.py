@@ -32,6 +32,8 @@ from sluss_schemas.ids import kid_of
 from sluss_schemas.invitation import Code, read_code
 from sluss_server.clock import now
 
+from tests import warm
+
 SLUSS: Final = (sys.executable, "-m", "sluss_server.cli")
 STARTS_WITHIN_S: Final = 30
 STOPS_WITHIN_S: Final = 30
@@ -42,14 +44,7 @@ Headers = list[tuple[str, str]]
 
 def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end, in a data folder of its own."""
-    return subprocess.run(
-        [*SLUSS, *arguments],
-        env=environment_of(folder, environment),
-        capture_output=True,
-        text=True,
-        timeout=STARTS_WITHIN_S,
-        check=False,
-    )
+    return warm.run([*SLUSS, *arguments], environment_of(folder, environment), STARTS_WITHIN_S)
 
 
 def environment_of(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
@@ -69,14 +64,7 @@ class Server:
         assert done.returncode == 0, done.stderr
         self.founded: dict[str, Any] = json.loads(done.stdout)
         self.codes: dict[str, Code] = {one["agency"]: read_code(one["code"]) for one in self.founded["codes"]}
-        with self.log_file.open("wb") as log:
-            self.process = subprocess.Popen(
-                [*SLUSS, "serve", "--port", "0"],
-                env=environment_of(folder, environment),
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-            )
+        self.process = warm.start([*SLUSS, "serve", "--port", "0"], environment_of(folder, environment), self.log_file)
         assert self.process.stdout is not None
         ready, _, _ = select.select([self.process.stdout], [], [], STARTS_WITHIN_S)
         self.line = self.process.stdout.readline() if ready else ""

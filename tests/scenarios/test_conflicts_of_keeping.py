@@ -126,6 +126,11 @@ async def test_28_a_warning_about_a_person_is_over_after_three_days_where_no_ser
     await guards.sync()
     readers = [guards.guard, guards.colleague, officer]
     assert all(found(device, warning) is not None for device in readers)
+    # A copy of it is for as long, and goes no further meanwhile.
+    incident = forms.OrderIncident(scene=CENTRAL, observed_at=town.clock.now(), sub_kind="threat", severity=2)
+    copy = guards.colleague.file(incident, quotes=[warning])
+    await guards.sync()
+    assert (copy.readable != (), found(guards.guard, copy.id)) == (True, None)
 
     # Nobody is reached from here on; what they have would be theirs for longer by its lease.
     town.clock.advance(hours=30)
@@ -136,6 +141,8 @@ async def test_28_a_warning_about_a_person_is_over_after_three_days_where_no_ser
     for device in readers:
         assert found(device, warning) is None
         assert warning not in {one.id for one in device.reports()}
+    assert (left := found(guards.colleague, copy.id)) is not None
+    assert not left.readable
 
     # Nor do they have it, once they are: only the own supervisors do, each time for a reason.
     await until(officer, lambda: bytes(warning) not in decrypted(officer.local.store))

@@ -22,6 +22,9 @@ from typing import Any, Final
 
 import pytest
 
+from sluss_server.storage.engine import open_engine
+from sluss_server.storage.schema import migrate
+
 USER: Final = "sluss"
 UNPRIVILEGED: Final = ("postgres", "nobody")
 # No disk is waited for: what a power cut would do to it is not what these tests ask.
@@ -44,6 +47,8 @@ class Cluster:
 
     binaries: Path
     port: int
+    migrated: list[str] = field(default_factory=list)
+    """The database with this program's schema and nothing in it, once somebody has asked for one like it."""
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of the cluster's client programs."""
@@ -58,11 +63,25 @@ class Databases:
     cluster: Cluster
     names: list[str] = field(default_factory=list)
 
-    def new(self) -> str:
-        """Make an empty database and return its address, as SLUSS_DATABASE_URL has it."""
+    def new(self, *like: str) -> str:
+        """Make an empty database, or one like another, and return its address, as SLUSS_DATABASE_URL has it."""
         name = f"town{next(_names)}"
-        self.cluster.run("createdb", name)
+        self.cluster.run("createdb", *(f"--template={one}" for one in like), name)
         self.names.append(name)
+        return self._address(name)
+
+    async def migrated(self) -> str:
+        """Make a database with the schema and nothing in it: a copy of one that is migrated once for all tests."""
+        if not self.cluster.migrated:
+            first = f"migrated{next(_names)}"
+            self.cluster.run("createdb", first)
+            engine = open_engine(self._address(first))
+            await migrate(engine)
+            await engine.close()
+            self.cluster.migrated.append(first)
+        return self.new(*self.cluster.migrated)
+
+    def _address(self, name: str) -> str:
         return f"postgresql+asyncpg://{USER}@127.0.0.1:{self.cluster.port}/{name}"
 
     def drop(self) -> None:

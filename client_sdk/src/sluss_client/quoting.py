@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from sluss_client import holding, views
+from sluss_client import holding, views, visible
 from sluss_client.errors import NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.report import Report
@@ -50,7 +50,8 @@ def _of_one(local: Local, report_id: ReportId, pack: Pack, now: int) -> Quoted:
     if not report.readable:
         raise Refused("quotes", code="lease_ended")
     kind = report.kind_number
-    mine = Quoted((Quote(owner, kind, kept_back(local, report)),), _end(report))
+    ends = [one for one in (_end(report), visible.end(local, report_id, pack, now)) if one is not None]
+    mine = Quoted((Quote(owner, kind, kept_back(local, report)),), min(ends, default=None))
     # A colleague's report may be a copy, and says of what in a part that is not open here: then nobody gets the next.
     unread = report.agency == local.trust.own.slug and not report.limits_known
     return together([mine, NARROWEST if unread else report.quoted])

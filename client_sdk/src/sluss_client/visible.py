@@ -23,6 +23,7 @@ from sluss_client.replica import Hold, Version
 from sluss_schemas import forms
 from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode
+from sluss_schemas.ids import ReportId
 from sluss_schemas.manifest import read_manifest
 from sluss_schemas.policy import visible
 from sluss_schemas.policy.model import Pack
@@ -35,19 +36,38 @@ def hidden(local: Local, hold: Hold, version: Version, owner: Directory, pack: P
     if owner.agency == local.trust.own_id and hold.function == "supervisors" and not hold.grant:
         return False
     observed = read_manifest(version.manifest).time if _has_end(pack, version.kind) else 0
-    end = visible.until(pack, version.kind, owner.sector, observed=observed, received_at=version.received_at)
-    return end is not None and clock.latest(now) >= end
+    over = visible.until(pack, version.kind, owner.sector, observed=observed, received_at=version.received_at)
+    return over is not None and clock.latest(now) >= over
 
 
 def hidden_row(local: Local, row: Row, pack: Pack, now: int) -> bool:
     """Tell whether an own filing is shown no longer; what the server has not acknowledged is its author's still."""
-    if row.state not in ANSWERED or not _has_end(pack, row.kind):
-        return False
+    over = _end_of_row(local, row, pack, now)
+    return row.state in ANSWERED and over is not None and clock.latest(now) >= over
+
+
+def end(local: Local, report_id: ReportId, pack: Pack, now: int) -> int | None:
+    """Return when a report that is shown here will be shown no longer, which a copy of it inherits; None for never."""
+    row, ends = local.outbox.head(report_id), list[int | None]()
+    if row is not None:
+        ends.append(_end_of_row(local, row, pack, now))
+    received = local.received(report_id)
+    owner = None if received is None else local.trust.agency(received.agency, now)
+    if received is not None and owner is not None:
+        head = received.heads()[0]
+        observed, at = read_manifest(head.manifest).time, head.received_at
+        ends.append(visible.until(pack, head.kind, owner.sector, observed=observed, received_at=at))
+    # A supervisor who opened what was over has it without an end.
+    return min((one for one in ends if one is not None and one > clock.latest(now)), default=None)
+
+
+def _end_of_row(local: Local, row: Row, pack: Pack, now: int) -> int | None:
+    if not _has_end(pack, row.kind):
+        return None
     owner = local.trust.own.sector
     happened = int(forms.make(row.kind, msgspec.msgpack.decode(row.values)).observed_at.timestamp())
     observed = coarse_time(happened, pack, row.kind, owner)
-    end = visible.until(pack, row.kind, owner, observed=observed, received_at=received_at(row, now))
-    return end is not None and clock.latest(now) >= end
+    return visible.until(pack, row.kind, owner, observed=observed, received_at=received_at(row, now))
 
 
 def received_at(row: Row, now: int) -> int:

@@ -19,6 +19,12 @@ from sluss_server.services.tasks import TaskCount
 from sluss_server.web.asking import Ask
 from sluss_server.web.panels.base import Panel, mark
 
+RAISED: Final[Mapping[str, str]] = {
+    "bulk_open": mark("Look at who opened many rows at once"),
+    "bulk_read": mark("Look at who read many reports at once"),
+}
+"""The tasks that a server raises itself, marked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Duty:
@@ -30,6 +36,11 @@ class Duty:
     soon: int = 0
     later: int = 0
     done: int = 0
+
+    @property
+    def said(self) -> str:
+        """What it is where it rests on no ground, marked; empty where nobody has words for it."""
+        return RAISED.get(self.code, "" if self.code else mark("Other tasks"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -247,7 +247,7 @@ def _duties(contents: Contents, words: Words) -> dict[str, object]:
         "body": [
             {
                 "cells": [
-                    printable(one.code if one.gateway is None else words.label(one.gateway)),
+                    printable(words.label(one.gateway) if one.gateway else text(one.said) if one.said else one.code),
                     *(words.number(number) for number in (one.overdue, one.soon, one.later, one.done)),
                 ],
                 "share": 0,
