@@ -22,6 +22,7 @@ from sluss_schemas.forms import (
     Place,
     PlaceDefect,
     ReportOfConcern,
+    SafetyAlert,
     check,
 )
 from sluss_schemas.forms.base import age_range
@@ -128,6 +129,7 @@ FAULTS: list[tuple[str, Form, Sector, str, str]] = [
     ("staff by name", _concern(case_staff=[SECRET]), "SOC", "wrong_type", "case_staff"),
     ("staff by a short id", _concern(case_staff=[b"short"]), "SOC", "wrong_type", "case_staff"),
     ("more needles than can be", LitterNeedles(**HERE, needles=10_001), "MUN", "out_of_range", "needles"),
+    ("longer than the pack shows it", SafetyAlert(**HERE, valid_hours=73), "SEC", "out_of_range", "valid_hours"),
     ("yes by number", LitterNeedles(**HERE, near_child_place=1), "MUN", "wrong_type", "near_child_place"),  # type: ignore[arg-type]
     ("no status", PlaceDefect(**HERE, status=None), "MUN", "wrong_type", "status"),  # type: ignore[arg-type]
     (

@@ -32,7 +32,7 @@ from sluss_schemas.forms.base import (
     place_of,
 )
 from sluss_schemas.forms.conform import conform
-from sluss_schemas.forms.staff import ActivityLog
+from sluss_schemas.forms.staff import ActivityLog, SafetyAlert
 from sluss_schemas.ids import COMPARTMENT_NAMES, SECTORS, Compartment, Sector
 from sluss_schemas.policy.decide import collected
 from sluss_schemas.policy.model import Pack
@@ -78,6 +78,8 @@ def check(form: Form, *, owner: Sector, now: datetime, scenes: Collection[str], 
         _check_suspect(person, f"subject[{index}].role", owner, day, pack)
     if isinstance(form, ActivityLog):
         _check_activities(form, pack)
+    if isinstance(form, SafetyAlert):
+        _check_hours(form, pack)
     _check_lengths(form)
 
 
@@ -88,6 +90,13 @@ def _check_time(observed_at: datetime, now: datetime) -> None:
         raise Invalid("future_time", "observed_at")
     if observed_at < OLDEST:
         raise Invalid("too_old", "observed_at")
+
+
+def _check_hours(form: SafetyAlert, pack: Pack) -> None:
+    kept = pack.kinds[form.KIND].retention
+    longest = None if kept is None else kept.visible_hours
+    if longest is not None and (form.valid_hours or 0) > longest:
+        raise Invalid("out_of_range", "valid_hours", f"Give at most {longest} hours.")
 
 
 def _check_collected(form: Form, owner: Sector, pack: Pack) -> None:

@@ -22,8 +22,9 @@ class SafetyAlert(FullForm, frozen=True, kw_only=True):
     severity: Severity = None
     number_band: NumberBand = None
     valid_hours: Annotated[
-        int, In(compartment="SIT", low=1, high=72, doc="hours for which it holds, from the observation")
-    ] = 72
+        int | None,
+        In(compartment="SIT", low=1, high=8784, doc="hours for which it holds; else as long as the pack shows it"),
+    ] = None
 
 
 class StaffThreat(FullForm, frozen=True, kw_only=True):
