@@ -36,6 +36,7 @@ async def test_the_police_get_the_incident_and_reception_the_concern_at_once(squ
     assert "subject" in seen["police"]
     assert seen["official"] == "situation place enforcement~ safety~ author~"
     assert "subject" not in seen["worker"]
+    assert seen["nurse"] == "situation~ place~ safety~ author~"
     assert have(square, concern.id) == {"guard", "reception"}
     assert square.police.get(incident.id).subject == [CHILD]
 

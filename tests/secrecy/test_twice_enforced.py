@@ -18,6 +18,8 @@ import msgspec
 import pytest
 
 from sluss_client import crypto, filing
+from sluss_client.disclosing import sealing
+from sluss_client.disclosing.material import Material
 from sluss_client.filing import Moment, Sealable, Target
 from sluss_client.syncing import pulling
 from sluss_client.testing import server as testing
@@ -25,6 +27,7 @@ from sluss_schemas import forms
 from sluss_schemas import sync as wire
 from sluss_schemas.ids import SLOTS, Kid, ReportId
 
+from tests.disclosing.people import L17
 from tests.secrecy import expected, policy_off
 from tests.secrecy.canaries import form_with_canaries
 from tests.secrecy.expected import PARTS, SECTORS
@@ -35,6 +38,14 @@ from tests.secrecy.taking import Opening
 OUTSIDERS: Final = tuple(who for who in READERS if who[1] != "author")
 readers = pytest.mark.parametrize("who", OUTSIDERS, ids="/".join)
 _SHORT: Final = frozenset({"R", "P"})
+GRANTED: Final[dict[tuple[Pair, Who], str]] = {
+    ((5, "SOC"), ("SEC", "field")): "SUB SIT SIT~ PLC PLC~ SAF~ AUT~",
+    ((4, "SEC"), ("HLT", "field")): "SUB SIT SIT~ PLC PLC~",
+}
+"""Who is named in an emergency, and what they get by it beside the table: the person, what happened and where, and what
+the table gives in brief (~) to whoever knows of the report."""
+BY_THIS_GROUND: Final = "CAR"
+"""What the ground might open besides, had it been chosen: whether it was, the clients alone know."""
 
 
 class Life:
@@ -46,6 +57,8 @@ class Life:
         self.filed = {pair: self._file(pair) for pair in expected.pairs()}
         for sector in SECTORS:
             square.run(square.device(sector, "author").sync())
+        for pair, who in GRANTED:
+            self._grant(pair, who)
         opening = Opening()
         self.taken = {who: opening.take(self._entries(who), self._ring(who)) for who in READERS}
 
@@ -64,6 +77,13 @@ class Life:
         self.square.sent[pair] = tuple(sorted(expected.offered(kind, owner)))
         return author.file(form, duties=dict.fromkeys(self.square.sent[pair], "send"), confirm_text=True).id
 
+    def _grant(self, pair: Pair, who: Who) -> None:
+        """Let an author name somebody in an emergency."""
+        author, to = self.square.device(pair[1], "author"), self.square.device(*who)
+        name = f"{SECTORS[who[0]]}/{to.alias}"
+        self.square.run(author.disclose(self.filed[pair], "L17", to=[name], compartments=["subject"], **L17))
+        self.square.run(author.sync())
+
     def _entries(self, who: Who) -> list[wire.Entry]:
         async def pull() -> list[wire.Entry]:
             async with asking(self.square.device(*who), self.square.town.url) as raw:
@@ -80,14 +100,24 @@ class Life:
         seen = self.square.seen(pair, who)
         slots = {2 * PARTS.index(part) + (form == "brief") for part, form in seen.items()}
         cells = {part: expected.table()[(*pair, part, expected.column(*who))] for part in seen}
-        return slots | {2 * PARTS.index(part) + 1 for part, cell in cells.items() if cell.letter in _SHORT}
+        slots |= {2 * PARTS.index(part) + 1 for part, cell in cells.items() if cell.letter in _SHORT}
+        return slots | self.granted(pair, who)
+
+    def granted(self, pair: Pair, who: Who) -> set[int]:
+        """Return the slots that a decision opens besides."""
+        return {slot_of(part) for part in GRANTED.get((pair, who), "").split()}
 
     def allowed_by_the_server(self, pair: Pair, who: Who) -> set[int]:
         """Return the same, and for a kind whose existence is secret what any such kind of the owner opens."""
         if not is_secret(self.square, pair[0]):
-            return self.allowed(pair, who)
+            return self.allowed(pair, who) | ({slot_of(BY_THIS_GROUND)} if (pair, who) in GRANTED else set())
         alike = [one for one in expected.pairs() if one[1] == pair[1] and is_secret(self.square, one[0])]
         return set().union(*(self.allowed(one, who) for one in alike))
+
+
+def slot_of(part: str) -> int:
+    """Return the slot of a part, or of its brief (~)."""
+    return 2 * PARTS.index(part.rstrip("~")) + part.endswith("~")
 
 
 def is_secret(square: Populated, kind: int) -> bool:
@@ -123,6 +153,7 @@ def server_alone(square: Populated, keys_alone: Life) -> Life:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(filing, "_base_targets", to_everybody)
         patch.setattr(filing, "_duty_target", all_of_it)
+        patch.setattr(sealing, "_given", all_that_is_there)
         return Life(square)
 
 
@@ -156,6 +187,11 @@ def all_of_it(to: object, code: str, kind: int, filled: int, moment: Moment, *, 
     return None if honest is None else Target(honest.kid, honest.public, filled)
 
 
+def all_that_is_there(_local: object, _one: object, _gateway: object, found: Material, *_more: object) -> int:
+    """Give whoever is named all parts."""
+    return found.within
+
+
 HONEST_TARGETS: Final = filing._base_targets
 HONEST_DUTY: Final = filing._duty_target
 
@@ -177,14 +213,21 @@ def test_keys_alone_open_no_more_than_the_pack_and_the_duties_give(keys_alone: L
         assert taken.slots(report_id) >= keys_alone.allowed(pair, who) & filled & even(), pair
 
 
+def test_the_keys_of_a_decision_open_what_was_decided(keys_alone: Life) -> None:
+    for pair, who in GRANTED:
+        opened = keys_alone.taken[who].slots(keys_alone.filed[pair])
+        assert slot_of("SUB") in opened, who
+        assert slot_of(BY_THIS_GROUND) not in opened, who
+
+
 def test_the_server_without_a_policy_withholds_nothing(keys_alone: Life) -> None:
     every = set(keys_alone.filed.values())
     for who in READERS:
         assert every <= {report_id for report_id, _ in keys_alone.taken[who].ciphertexts}
-    # A guard's device has the ciphertexts of an outreach contact here, and opens none of them.
+    # A supervisor of the guards has the ciphertexts of an outreach contact here, and opens none of them.
     outreach = keys_alone.filed[5, "SOC"]
-    assert keys_alone.taken["SEC", "field"].came(outreach)
-    assert not keys_alone.taken["SEC", "field"].slots(outreach)
+    assert keys_alone.taken["SEC", "supervisors"].came(outreach)
+    assert not keys_alone.taken["SEC", "supervisors"].slots(outreach)
 
 
 def author_of(pair: Pair) -> Who:
