@@ -9,7 +9,7 @@ number that it might be.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,10 +24,14 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
 @dataclass
 class Publication:
-    """What was there when something was published, and which cells of it were shown."""
+    """What was there when something was published, and which cells of it were shown.
+
+    `joint` is what screens of several told: a total of all, from which the viewer takes its own part away.
+    """
 
     exact: Mapping[Cell, int]
     shown: Collection[Cell]
+    joint: Collection[tuple[Cell, int]] = ()
 
 
 @dataclass
@@ -58,6 +62,13 @@ class Attacker:
                     row[self._place(number, cell)] = 1
                     rows.append(row)
                     right.append(float(one.exact.get(cell, 0)))
+            for cell, left in one.joint:
+                if cell in one.shown and left == one.exact.get(cell, 0):
+                    continue  # they have it already
+                row = np.zeros(count * len(self.publications))
+                row[self._place(number, cell)] = 1
+                rows.append(row)
+                right.append(float(left))
         self._equal, self._to = np.array(rows), np.array(right)
         self._below = self._guess() if self.guesses else None
 
@@ -108,24 +119,38 @@ class Attacker:
 
 
 def known_too_well(
-    attacker: Attacker, small: Sequence[Collection[Cell]], k: int, *, movements: bool = True
+    attacker: Attacker,
+    small: Sequence[Collection[Cell]],
+    k: int | Callable[[Cell], int],
+    *,
+    lone: Sequence[Collection[Cell]] = (),
 ) -> list[tuple[int, str, Cell, tuple[float, float]]]:
-    """Return which small cells, and which small movements, the attacker can tell from other small ones."""
+    """Return which small cells, and which small movements, the attacker can tell from other small ones.
+
+    Args:
+        attacker: whoever has all publications.
+        small: the cells of each that are too small, or of too few of the staff.
+        k: from how large a count on a cell is not small.
+        lone: the cells of each that too few of the staff moved, however far.
+
+    """
     found = []
+    least_of = k if callable(k) else lambda _: k
     for number, one in enumerate(attacker.publications):
         for cell in small[number]:
             low, high = attacker.might_be(number, cell)
-            if low > EPSILON or high < k - 1 - EPSILON:
+            if low > EPSILON or high < least_of(cell) - 1 - EPSILON:
                 found.append((number, "count", cell, (low, high)))
-        if number and movements:
+        if number:
             before = attacker.publications[number - 1].exact
             moves = {cell: one.exact.get(cell, 0) - before.get(cell, 0) for cell in attacker.cells}
             rising, falling = min(moves.values()) >= 0, max(moves.values()) <= 0
             for cell, move in moves.items():
-                if abs(move) < k and not (rising and falling):
+                far = least_of(cell)
+                if (abs(move) < far or (lone and cell in lone[number])) and not (rising and falling):
                     low, high = attacker.might_move(number, cell)
-                    least = 0 if rising else -min(k - 1, before.get(cell, 0))
-                    most = 0 if falling else k - 1
+                    least = 0 if rising else -min(far - 1, before.get(cell, 0))
+                    most = 0 if falling else far - 1
                     if low > least + EPSILON or high < most - EPSILON:
                         found.append((number, "movement", cell, (low, high)))
     return found

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sluss_server.aggregates import publish
 from sluss_server.aggregates.catalogue import Rule, Table
 from sluss_server.aggregates.cells import SCENE, TOTAL, Cell, Family
 from sluss_server.aggregates.publish import Exact
 
-from tests.aggregates.attacker import Attacker, Publication
+from tests.aggregates.attacker import Attacker, Publication, known_too_well
 
 Counts = Mapping[Cell, int]
 RULE = Rule(5, 1, 5, 0)
-Revise = Callable[[Table, Exact, Counts, set[Cell], Rule], dict[Cell, int]]
+People = Mapping[Cell, Mapping[bytes, int]]
+Revise = Callable[[Table, Exact, Exact, set[Cell], Rule], dict[Cell, int]]
 
 
 def table(scenes: int, *dims: int) -> Table:
@@ -38,23 +41,27 @@ def counts(shape: Table, *reports: dict[Cell, int]) -> dict[Cell, int]:
 
 @dataclass
 class Story:
-    """A week's reports as they were at each publication."""
+    """A week's reports as they were at each publication, and whose of the staff they were."""
 
     shape: Table
     rule: Rule
     moments: list[dict[Cell, int]] = field(default_factory=list)
     given: list[dict[Cell, int]] = field(default_factory=list)
+    people: list[People] = field(default_factory=list)
 
-    def published(self, exact: dict[Cell, int], revise: Revise = publish.revised) -> bool:
+    def published(self, exact: dict[Cell, int], revise: Revise = publish.revised, people: People | None = None) -> bool:
         """Publish what is there now; tell whether anything was."""
+        now = Exact(exact, people or {})
         if not self.moments:
-            shown = publish.first(self.shape, Exact(exact, {}), self.rule)
+            shown = publish.first(self.shape, now, self.rule)
             figures = {cell: figure for cell, figure in shown.items() if figure is not None}
         else:
-            figures = revise(self.shape, Exact(exact, {}), self.moments[-1], set(self.given[-1]), self.rule)
+            before = Exact(self.moments[-1], self.people[-1])
+            figures = revise(self.shape, now, before, set(self.given[-1]), self.rule)
         if self.moments and not figures:
             return False
         self.moments.append(exact)
+        self.people.append(people or {})
         self.given.append(figures)
         return True
 
@@ -64,8 +71,36 @@ class Story:
         return Attacker(self.shape.families, seen, guesses)
 
     def small(self) -> list[list[Cell]]:
-        """Return the small cells of every moment."""
-        return [[cell for cell, number in exact.items() if number < self.rule.k] for exact in self.moments]
+        """Return the cells of every moment that are small, or of too few of the staff."""
+        return [
+            [
+                cell
+                for cell, number in exact.items()
+                if number < self.rule.least(cell) or len(_who(people, cell)) < self.rule.contributors > 1
+            ]
+            for exact, people in zip(self.moments, self.people, strict=True)
+        ]
+
+    def lone(self) -> list[list[Cell]]:
+        """Return the cells of every moment that too few of the staff moved in the direction in which they went."""
+        found: list[list[Cell]] = [[]]
+        moments = list(zip(self.moments, self.people, strict=True))
+        for (was, then), (exact, now) in pairwise(moments):
+            found.append([])
+            for cell, number in exact.items():
+                rose, fell = (_who(one, cell) - _who(other, cell) for one, other in ((now, then), (then, now)))
+                movers = rose if number > was[cell] else fell
+                if len(movers) < self.rule.contributors > 1:
+                    found[-1].append(cell)
+        return found
+
+    def known_too_well(self, *, guesses: bool = True) -> list[tuple[int, str, Cell, tuple[float, float]]]:
+        """Return what whoever has all of it can tell and should not."""
+        return known_too_well(self.attacker(guesses=guesses), self.small(), self.rule.least, lone=self.lone())
+
+
+def _who(people: People, cell: Cell) -> Counter[bytes]:
+    return Counter(people.get(cell, {}))
 
 
 def reports(shape: Table, size: int, chance: random.Random) -> list[tuple[Cell, ...]]:
@@ -79,7 +114,17 @@ def reports(shape: Table, size: int, chance: random.Random) -> list[tuple[Cell, 
     ]
 
 
-def counted(shape: Table, found: list[tuple[Cell, ...]]) -> dict[Cell, int]:
+def whose(found: Sequence[tuple[Cell, ...]], staff: Sequence[bytes]) -> dict[Cell, dict[bytes, int]]:
+    """Return how much of each cell is whose, of reports and of who wrote each."""
+    people = dict[Cell, dict[bytes, int]]()
+    for report, who in zip(found, staff, strict=True):
+        for cell in (TOTAL, *report):
+            of_cell = people.setdefault(cell, {})
+            of_cell[who] = of_cell.get(who, 0) + 1
+    return people
+
+
+def counted(shape: Table, found: Sequence[tuple[Cell, ...]]) -> dict[Cell, int]:
     """Return the counts of reports."""
     exact = dict.fromkeys(shape.cells, 0)
     for report in found:

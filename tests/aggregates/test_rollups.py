@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas.codec import decode
 from sluss_schemas.counts import CountsAnswer, CountsAsk
-from sluss_schemas.ids import kind_code
+from sluss_schemas.ids import AGENCY_SLUGS, kind_code
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import CaseKind
 from sluss_server.aggregates.cells import GIVEN, SEVERAL, SUM, TOTAL, Cell, Family, week_named
@@ -30,6 +30,8 @@ from tests.server.town import NOW, PACK, Town
 DAY: Final = 86_400
 LAST_WEEK: Final = NOW - 3 * DAY
 WEEK: Final = "2026-W38"
+GROUPS: Final = (("police", "security"), ("security", "health"), tuple(AGENCY_SLUGS.values()))
+"""Who looks at a screen together."""
 OUTREACH: Final = 5
 """The kind that is published a week later than the others."""
 DIMS: Final = {1: ("sub_kind", "severity"), 3: ("found_as", "substances"), 10: ("needles",), 12: ("severity",)}
@@ -196,14 +198,14 @@ async def protect(town: Town, report: SealedReport) -> None:
     assert (await send(town, by, record))[0][0] == "created"
 
 
-async def asked(town: Town, slug: str, *present: str) -> CountsAnswer:
+async def asked(town: Town, slug: str, *present: str, kind: int = 1) -> CountsAnswer:
     caller = await town.caller(town.supervisor(slug))
     agencies = tuple(town.agencies[one].id for one in present)
-    return await town.services.cube.show(caller, CountsAsk(WEEK, WEEK, (1,), agencies))
+    return await town.services.cube.show(caller, CountsAsk(WEEK, WEEK, (kind,), agencies))
 
 
 def figure(answer: CountsAnswer, dim: str = "", value: int = 0) -> int | None:
-    [found] = [one.figure for one in answer.others if (one.kind, one.dim, one.value) == (1, dim, value)]
+    [found] = [one.figure for one in answer.others if (one.dim, one.value) == (dim, value)]
     return found
 
 
@@ -225,6 +227,12 @@ async def test_what_is_never_counted_and_what_is_at_a_protected_place_is_in_no_p
     for one in hidden[:6]:
         again = {"report_id": one.manifest.report_id, "version": 2, "parents": (one.digest,)}
         await push(town, "security", [town.report("security", 1, scene=3, time=LAST_WEEK, **again)])
+    # What comes after a publication, and lies at such a place from the first, was in none and comes into none.
+    town.clock.now += 1
+    late = incidents(town, 12, 1)
+    await push(town, "security", late)
+    for one in late:
+        await protect(town, one)
     for days in (7, 28, 91):
         town.clock.now = NOW + days * DAY
         await publish(town)
@@ -312,6 +320,58 @@ async def test_an_event_that_two_agencies_write_down_counts_once_for_others_and_
     assert await _own(town) == (21, 1)
 
 
+async def test_whose_place_is_secret_stands_in_no_scene_of_others_and_in_every_total(town: Town) -> None:
+    def needles(slug: str, number: int, scene: int) -> list[SealedReport]:
+        return [town.report(slug, 10, scene=scene, values=(1,), time=LAST_WEEK) for _ in range(number)]
+
+    await push(town, "municipality", [*needles("municipality", 7, 1), *needles("municipality", 9, 2)])
+    await push(town, "health", [*needles("health", 12, 2), *needles("health", 2, 3)])
+    await publish(town)
+
+    found = await asked(town, "police", kind=10)
+    # Of the second scene the nine of the municipality; the first goes with the scenes of which there is nothing.
+    assert [figure(found, "scene", scene) for scene in (1, 2, 3)] == [None, 10, None]
+    assert (figure(found, "scene", 0), figure(found)) == (15, 30)
+    alone = await asked(town, "municipality", kind=10)
+    assert {one.value for one in alone.others if one.dim == "scene" and one.figure is not None} <= {0}
+    assert figure(await asked(town, "health", kind=10), "scene", 2) == 10
+    own = await asked(town, "health", kind=10)
+    assert {(one.scene, one.number) for one in own.own if not one.dim} == {(2, 12), (3, 2)}, "its own are exact"
+    of_health = [one for one in await stored(town, tables.published_from) if one.agency == town.agencies["health"].id]
+    assert {one.value for one in of_health if (one.kind, one.dim) == (10, "scene")} == {0}
+
+
+async def test_one_persons_late_work_is_no_movement_until_others_are_in_it(town: Town) -> None:
+    async def overdoses(number: int, *staff: bytes) -> None:
+        made = [
+            town.report("security", 4, scene=1, time=LAST_WEEK, contributor=8 * staff[each % len(staff)])
+            for each in range(number)
+        ]
+        await push(town, "security", made)
+
+    async def seen() -> list[int | None]:
+        answer = await asked(town, "police", kind=4)
+        return [figure(answer), figure(answer, "scene", 1)]
+
+    await overdoses(30, b"a", b"b", b"c")
+    await publish(town)
+    first = await seen()
+    assert 30 in first
+    await overdoses(20, b"a")
+    town.clock.now = NOW + 7 * DAY
+    await publish(town)
+    assert await seen() == first
+
+    await overdoses(12, b"a", b"b")
+    town.clock.now = NOW + 28 * DAY
+    await publish(town)
+    assert await seen() == [None if one is None else 60 for one in first]
+    assert await stored(town, tables.published_staff)
+    town.clock.now = NOW + 91 * DAY
+    await publish(town)
+    assert await stored(town, tables.published_staff) == await stored(town, tables.rollup_staff) == []
+
+
 async def _own(town: Town) -> tuple[int, int]:
     """Return how many reports the police count at the scene, and how many of those another agency's report counts."""
     view, caller = await town.services._core.enter(await town.caller(town.supervisor("police")))
@@ -382,14 +442,17 @@ async def test_of_what_the_server_published_a_solver_finds_nothing_small(town: T
         for first in range(0, number, 50):
             await push(town, slug, made[first : first + 50])
 
+    told = dict[tuple[bytes, int], set[Cell]]()
     await filed("security", 60)
     await filed("police", 25)
     await publish(town)
+    await look_together(town, told)
     for days in (7, 28):
         await filed("security", chance.choice([3, 30]))
         await filed("police", chance.choice([0, 1, 17]))
         town.clock.now = NOW + days * DAY
         await publish(town)
+        await look_together(town, told)
 
     cells = [one for one in await stored(town, tables.published_cells) if one.week == week_named(WEEK)]
     made = [one for one in await stored(town, tables.published_from) if one.week == week_named(WEEK)]
@@ -403,12 +466,23 @@ async def test_of_what_the_server_published_a_solver_finds_nothing_small(town: T
                 if (one.kind, one.revision) == (1, revision) and one.agency != viewer.id:
                     exact[one.dim, one.value] += one.count
             shown = {(one.dim, one.value) for one in mine if one.revision == revision and one.figure is not None}
-            seen.append(Publication(exact, shown))
+            # Their own part is off the joint total.
+            jointly = [(cell, exact[cell]) for cell in sorted(told.get((viewer.id, revision), ()))]
+            seen.append(Publication(exact, shown, jointly))
         assert seen[0].shown
         attacker = Attacker(families, seen)
         small = [[cell for cell in attacker.cells if one.exact.get(cell, 0) < 5] for one in seen]
         assert known_too_well(attacker, small, 5) == []
     await no_joint_screen_tells_more(town, cells, made)
+
+
+async def look_together(town: Town, told: dict[tuple[bytes, int], set[Cell]]) -> None:
+    """Note what screens of several tell, by whoever looks and by publication."""
+    for group in GROUPS:
+        for one in (await asked(town, group[0], *group)).others:
+            for slug in group:
+                if one.figure is not None:
+                    told.setdefault((town.agencies[slug].id, one.revision), set()).add((one.dim, one.value))
 
 
 async def no_joint_screen_tells_more(town: Town, cells: Iterable[Any], made: Iterable[Any]) -> None:
@@ -418,7 +492,7 @@ async def no_joint_screen_tells_more(town: Town, cells: Iterable[Any], made: Ite
     for row in made:
         totals[row.kind, row.revision, row.dim, row.value] += row.count
     seen = 0
-    for group in (("police", "security"), ("security", "health"), tuple(town.agencies)):
+    for group in GROUPS:
         for slug in group:
             for one in (await asked(town, slug, *group)).others:
                 if one.figure is None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from sluss_schemas.records import CaseKind
 from sluss_server.storage import courses, disclosure, tasks
 from sluss_server.storage.disclosure import RecordRow
 from sluss_server.storage.tasks import TaskCount, Times
 
-from tests.server.town import Town
+from tests.server.cases import case, send
+from tests.server.town import NOW, Town
 
 OURS: Final = bytes(15) + b"\x01"
 THEIRS: Final = bytes(15) + b"\x02"
@@ -62,11 +64,34 @@ async def test_tasks_are_counted_by_code_and_state(town: Town) -> None:
         TaskCount("L11", "done", 1),
         TaskCount("L11", "later", 1),
         TaskCount("L11", "overdue", 2),
-        TaskCount("L11", "past", 1),
         TaskCount("L11", "soon", 1),
         TaskCount("L14", "soon", 1),
     ]
     assert theirs == [TaskCount("L11", "overdue", 1)]
+
+
+async def test_a_task_about_what_is_in_no_count_is_in_no_number(town: Town) -> None:
+    by, agency = town.field("municipality"), town.agencies["municipality"].id
+    counted, protected = town.report("municipality", 10), town.report("municipality", 10)
+    secret = town.report("health", 0)
+    assert {one[0] for one in await town.outcomes(by, counted, protected)} == {"created"}
+    assert {one[0] for one in await town.outcomes(town.field("health"), secret)} == {"created"}
+    closed = case(by, CaseKind.RECLASSIFY, NOW, digest=protected.digest, code="protected")
+    # A task stays in the numbers when its report has a later version.
+    later = town.report("municipality", 10, report_id=counted.manifest.report_id, version=2, parents=(counted.digest,))
+    made = [case(by, CaseKind.TASK, NOW, digest=one.digest, code="L11", until=NOW + 99) for one in (counted, protected)]
+    assert {one[0] for one in await send(town, by, closed, *made)} == {"created"}
+    assert {one[0] for one in await town.outcomes(by, later)} == {"created"}
+    nurse = town.field("health")
+    task = case(nurse, CaseKind.TASK, NOW, digest=secret.digest, code="L11", until=NOW + 99)
+    assert {one[0] for one in await send(town, nurse, task)} == {"created"}
+
+    times = Times(since=NOW - 100, lately=NOW - 50, now=NOW, soon=NOW + 100)
+    async with town.engine.read() as connection:
+        ours = await tasks.due(connection, town.partnership, agency, times)
+        theirs = await tasks.due(connection, town.partnership, town.agencies["health"].id, times)
+
+    assert (ours, theirs) == ([TaskCount("L11", "soon", 1)], [])
 
 
 async def test_courses_are_asked_for_on_each_engine(town: Town) -> None:

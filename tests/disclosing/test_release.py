@@ -71,6 +71,9 @@ async def test_a_supervisor_releases_what_was_kept_back_and_each_gets_what_the_p
     assert refused.value.code == "not_held"
     released = await square.disclosed(square.police_boss, made, square.worker, square.guard, square.nurse)
     assert (released.state, released.gateway, released.until) == ("released", "BASE", None)
+    for device in (square.worker, square.guard, square.nurse):
+        # At once, or where a device's clock is ahead at the server's next look.
+        await arrived(device, report.id)
     assert square.guard.get(report.id).situation == "A house search on Thursday."
     assert square.guard.get(report.id).safety == ["armed_knife"]
     # Social services and guards get enforcement reduced, health the situation too: made anew, by who released it.

@@ -14,12 +14,15 @@ import pytest_asyncio
 
 from sluss_client import Device, Report
 from sluss_client.crypto import SignKey
+from sluss_client.errors import Invalid
 from sluss_client.syncing import reads as queue
 from sluss_client.syncing import witnessing
 from sluss_client.testing import Exchange, Problem, Town
 from sluss_schemas import checkpoint as notes
 from sluss_schemas.checkpoint import Checkpoint
 from sluss_schemas.ids import slot
+from sluss_server.app import running
+from sluss_server.settings import Settings
 
 from tests.faults.samples import AGENCIES, incident
 from tests.http.server import run
@@ -293,3 +296,48 @@ class TestReads:
         scene.town.hostile.on("/v1/reads", meanwhile)
         await scene.minute(scene.police)
         assert (sent, queue.waiting(local)) == ([1], 1)
+
+
+async def test_supervisors_look_at_who_opened_what_and_the_auditor_sees_when_they_last_did(scene: Scene) -> None:
+    town, boss = scene.town, scene.town.founders["police"]
+    assert town.server is not None
+    settings = Settings.read({"SLUSS_DATA_DIR": str(scene.data)})
+
+    async def watched() -> None:
+        """Let another process of the server look, as the one that runs does every few seconds."""
+        async with running(settings, lambda: int(town.clock.now().timestamp())) as services:
+            await services.ledgers.once()
+        await boss.sync()
+        await scene.police.sync()
+
+    def looks() -> list[tuple[str, str]]:
+        return [(one.state, one.person) for one in boss.tasks() if one.code == "log_review"]
+
+    await boss.sync()
+    days = boss.local.trust.pack(boss.now()).parameters
+    assert days.log_review_days is not None
+    town.clock.advance(days=days.log_review_days)
+    await watched()
+    assert looks() == [("open", "")]
+    assert "NOT REVIEWED" in town.server.run("ledger", "review", "police").stdout
+    town.clock.advance(days=days.log_review_within_days)
+    await watched()
+    assert looks() == [("overdue", "")]
+    assert "task_overdue" in {code for _, code in boss.local.alarms()}
+    [look] = [one for one in boss.tasks() if one.code == "log_review"]
+    assert "sluss ledger review police" in look.name
+
+    # Those of the agency who are no supervisors do not have it, and nobody ends it without a word.
+    assert not any(one.code == "log_review" for one in scene.police.tasks())
+    for how, text in (("no", "Nothing to see."), ("done", "")):
+        with pytest.raises(Invalid):
+            boss.end_task(look.id, how, text)
+    boss.end_task(look.id, "done", "Two opened reports of other districts; both had a task.")
+    await watched()
+    assert looks() == [("done", "")]
+    assert "task_overdue" not in {code for _, code in boss.local.alarms()}
+    said = f"last reviewed by {boss.alias} on {town.clock.now().date()}"
+    assert said in town.server.run("ledger", "review", "police").stdout
+    town.clock.advance(days=days.log_review_days - days.log_review_within_days)
+    await watched()
+    assert looks() == [("open", ""), ("done", "")]

@@ -6,16 +6,18 @@ import os
 
 import pytest
 
-from sluss_schemas.ledger import Act, Alarm, Reading, SignedRead
+from sluss_schemas.ledger import LOG_REVIEW, Act, Alarm, Reading, SignedRead
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import read_raised
 from sluss_server.services.raising import REVIEW_S
+from sluss_server.services.reviewing import NOBODY
 from sluss_server.services.watching import BULK
 from sluss_server.storage import disclosure
 
 from tests.ledger.asking import hand_in, leaves, read_of
-from tests.server.town import Device, Town
+from tests.server.town import PACK, Device, Town
 
+DAY_S = 86_400
 SITUATION = 0b01
 PLACE = 0b0100
 
@@ -138,6 +140,39 @@ class TestBulk:
         [task] = [read_raised(row.record) for row in tasks]
         assert task is not None
         assert (task.person, task.count, task.until) == (officer.person, most + 1, alarm.time + REVIEW_S)
+
+
+async def test_who_opened_what_is_to_be_looked_through_once_in_every_period_of_the_pack(town: Town) -> None:
+    reader, agency = town.field("security", 1), town.agencies["security"].id
+    days, within = PACK.parameters.log_review_days, PACK.parameters.log_review_within_days
+    assert days is not None
+    start = town.clock.now
+    digest = await filed(town)
+    await town.services.ledgers.once()
+    await hand_in(town, reader, read_of(reader, digest, SITUATION, b"r" * 16, town.clock.now))
+
+    async def looks(number: int) -> list[tuple[int, int, int, int]]:
+        """Let an hour's watching by two processes pass, some periods after the founding; return what is to be done."""
+        town.clock.now = start + number * days * DAY_S
+        for services in (town.services, town.new_services(), town.services):
+            await services.ledgers.once()
+        async with town.engine.read() as connection:
+            rows = await disclosure.records_of_kind(connection, town.partnership, [agency], "task")
+        found = [one for row in rows if (one := read_raised(row.record)) is not None]
+        assert all((one.code, one.person) == (LOG_REVIEW, NOBODY) for one in found)
+        return [
+            ((one.since - start) // DAY_S, (one.time - start) // DAY_S, (one.until - start) // DAY_S, one.count)
+            for one in found
+        ]
+
+    town.clock.now += 60
+    await town.services.ledgers.once()
+    assert await looks(0) == []
+    first = (0, days, days + within, 1)
+    assert await looks(1) == [first]
+    assert await looks(1) == [first]
+    # Nobody had the server run for four periods: one task, and no pile.
+    assert await looks(6) == [first, (5 * days, 6 * days, 6 * days + within, 0)]
 
 
 class TestDenials:

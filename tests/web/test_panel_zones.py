@@ -15,7 +15,7 @@ from sluss_server.web.panels.counts import Figure
 from sluss_server.web.panels.zones import Zones
 from sluss_server.web.wording import words
 
-from tests.web.browser import LANGUAGES, THEMES, Office, Seat
+from tests.web.browser import Office, Seat
 from tests.web.counted import FIRST, K01, scene, square, weekly
 
 PLACES = {"central-square": square(18.06, 59.33), "station-park": square(18.07, 59.33)}
@@ -79,19 +79,6 @@ async def seat(office: Office) -> AsyncIterator[Seat]:
     await registrar.sync()
     async with office.seat() as taken:
         yield taken
-
-
-@pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("theme", THEMES)
-async def test_the_sheet_with_a_map_is_for_everybody(seat: Seat, lang: str, theme: str) -> None:
-    page = await seat.visit("/overview/scenes", lang, theme)
-
-    # A machine that cannot draw maps shows the picture alone.
-    await page.wait_for_load_state("networkidle")
-    await expect(page.locator("svg.zones path")).to_have_count(2)
-    await seat.check(page)
-    await page.close()
 
 
 @pytest.mark.asyncio(loop_scope="session")

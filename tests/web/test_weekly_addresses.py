@@ -32,6 +32,8 @@ FILES: Final = {
     "week/2026-W06.geojson": ("application/geo+json", "sluss-2026-W06.geojson"),
     "codebook.csv": (CSV, "sluss-codebook.csv"),
     "facts.jsonl?month=2026-02": ("application/x-ndjson", "sluss-facts-2026-02.jsonl"),
+    "months.csv?month=2026-02&lang=sv": (CSV, "sluss-months-2025-02-2026-02-sv.csv"),
+    "months.csv?months=36&lang=en": (CSV, "sluss-months-2023-03-2026-02-en.csv"),
 }
 
 
@@ -108,6 +110,13 @@ async def test_nobody_gets_a_file_without_a_session(town: Town, address: str) ->
         ("facts.jsonl?month=2026-13", "There is no such month"),
         ("facts.jsonl?month=2026-03", "There is no such month"),
         ("facts.jsonl?month=../x", "There is no such month"),
+        ("months.csv?month=2026-13", "There is no such month"),
+        ("months.csv?month=2026-03", "There is no such month"),
+        ("months.csv?month=9999-12", "There is no such month"),
+        ("months.csv?months=0", "There are not so many months"),
+        ("months.csv?months=37", "There are not so many months"),
+        ("months.csv?months=-1", "There are not so many months"),
+        ("months.csv?months=\N{ARABIC-INDIC DIGIT THREE}", "There are not so many months"),
     ],
 )
 async def test_what_is_none_is_a_page_that_says_so(client: httpx2.AsyncClient, address: str, title: str) -> None:
@@ -122,11 +131,22 @@ async def test_the_files_say_what_was_filed(client: httpx2.AsyncClient) -> None:
     pdf = Pdf((await client.get("/overview/week/2026-W06.pdf?lang=en")).content)
     table = (await client.get("/overview/week/2026-W06.csv")).content.decode("utf-8-sig")
     facts = (await client.get("/overview/facts.jsonl?month=2026-02")).text.splitlines()
+    months = (await client.get("/overview/months.csv?lang=en")).content
 
     assert len(pdf.pages) == 2
     assert "Reports of Security: 1." in pdf.texts()[0].replace("\n", "")
     own = [row for row in csv.DictReader(io.StringIO(table, newline="")) if row["whose"] == "own"]
     assert [row["number"] for row in own if row["dimension"] == "scene"] == ["1"]
+    assert months.startswith(b"\xef\xbb\xbfmonth,scene,")
+    found = list(csv.DictReader(io.StringIO(months.decode("utf-8-sig"), newline="")))
+    assert {(row["month"], row["scene"], row["kind"], row["number"]) for row in found} == {
+        ("2026-02", "central-square", "order_incident", "1")
+    }
+    assert [(row["dimension"], row["value"], row["value_label"]) for row in found] == [
+        ("total", "", ""),
+        ("severity", "2", ""),
+        ("sub_kind", "threat", "threat"),
+    ]
     assert [json.loads(line) for line in facts] == [
         {
             "kind": "order_incident",
@@ -135,6 +155,37 @@ async def test_the_files_say_what_was_filed(client: httpx2.AsyncClient) -> None:
             "facts": {"severity": 2, "sub_kind": "threat"},
         }
     ]
+
+
+async def test_months_are_exact_by_the_day_and_a_kind_told_by_the_week_stands_at_its_monday(
+    town: Town, client: httpx2.AsyncClient
+) -> None:
+    officer = town.founders["police"]
+    await town.founders["security"].registrar.add_scenes([("sum", "=SUM(A1)", "=SUMMA(A1)")])
+    await officer.sync()
+    # A Saturday and the Sunday after it: two months, and one week, whose Monday is the 26th of January.
+    for day in (datetime(2026, 1, 31, 12, tzinfo=UTC), datetime(2026, 2, 1, 12, tzinfo=UTC)):
+        officer.file(forms.OrderIncident(scene="sum", observed_at=day, sub_kind="threat", severity=2))
+        officer.file(forms.MuminEpisode(observed_at=day, step="stopped"))
+    await officer.sync()
+
+    async with signed_in(town, officer) as browser:
+        text = (await browser.get("/overview/months.csv?months=2&lang=en")).content.decode("utf-8-sig")
+        book = (await browser.get("/overview/codebook.csv")).content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    totals = {(row["month"], row["kind"], row["scene"], row["number"]) for row in rows if row["dimension"] == "total"}
+    assert totals == {
+        ("2026-01", "order_incident", "sum", "1"),
+        ("2026-02", "order_incident", "sum", "1"),
+        ("2026-01", "mumin_episode", "no_scene", "2"),
+    }
+    assert {row["scene_label"] for row in rows} == {"'=SUM(A1)", ""}
+    known = {(row["part"], row["name"]) for row in csv.DictReader(io.StringIO(book, newline=""))}
+    assert {("column", name) for name in rows[0]} <= known
+    assert {(part, row[part]) for row in rows for part in ("kind", "dimension")} <= known
+    assert {("value", row["scene"]) for row in rows} <= known
+    # Every agency has its own, and no other's.
+    assert ",sum," not in (await client.get("/overview/months.csv?lang=en")).text
 
 
 async def test_who_takes_the_facts_along_stands_in_the_agencys_ledger(

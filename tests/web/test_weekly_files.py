@@ -7,10 +7,13 @@ import csv
 import io
 import json
 import re
+import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, cast
 
 import pytest
@@ -31,13 +34,16 @@ from tests.server.cases import send
 from tests.server.statements import objective_terms, statement
 from tests.server.town import NOW, PACK, Town
 from tests.web.reading import Pdf
+from tests.web.served import ONLY_WARNS, Seen, files, pictures, seen, served, sheets, sign_in
 
-pytestmark = pytest.mark.asyncio(loop_scope="session")
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.filterwarnings(ONLY_WARNS)]
 
 DAY: Final = 86_400
 WEEK: Final = "2026-W38"
 LAST_WEEK: Final = NOW - 3 * DAY
 SQUARE: Final = '{"type":"Polygon","coordinates":[[[17.0,59.0],[17.1,59.0],[17.1,59.1],[17.0,59.0]]]}'
+EXACT: Final = ("rollups", "rollup_staff", "published_from", "published_staff", "facts", "reports")
+"""Tables of exact numbers, in which a row is one agency's."""
 Line = dict[str, str]
 
 
@@ -63,10 +69,7 @@ async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
 
 
 async def viewer_of(town: Town, slug: str) -> Viewer:
-    launch = await town.services.sessions.launch(await town.caller(town.supervisor(slug)))
-    cookie = await town.services.sessions.begin(launch.token)
-    assert cookie is not None
-    viewer = await town.services.sessions.viewer(cookie)
+    viewer = await town.services.sessions.viewer(await sign_in(town, slug))
     assert viewer is not None
     return viewer
 
@@ -110,7 +113,7 @@ async def test_what_is_hidden_is_hidden_in_every_file_and_every_other_number_is_
         kind = PACK.kinds[one.kind].name
         [line] = [line for line in others if (line["kind"], line["dimension"], line["value"]) == (kind, *cell[:2])]
         hidden = one.figure is None
-        assert line["number"] == (f"<{rule_of(PACK, one.kind).k}" if hidden else str(one.figure))
+        assert line["number"] == (f"<{rule_of(PACK, one.kind).least(one.cell)}" if hidden else str(one.figure))
         assert line["hidden"] == ("yes" if hidden else "")
     shown = {(one.kind, one.cell): one.figure for one in published}
     data = await zones.load(town.services, viewer, asked(viewer))
@@ -127,6 +130,67 @@ async def test_what_is_hidden_is_hidden_in_every_file_and_every_other_number_is_
         [zone] = [one for one in data.zones if one.scene.slug == feature["properties"]["scene"]]
         hidden = zone.others.state not in {"shown", "part"}
         assert feature["properties"]["others"] == (None if hidden else zone.others.value)
+
+
+async def copied(town: Town, folder: Path, slug: str, *, more: int = 0) -> Town:
+    """A town of which nothing of others is left but what was published to one agency; `more` in every figure of it."""
+    path = folder / f"{slug}-{more}.db"
+    with closing(sqlite3.connect(cast("Path", town.path))) as there:
+        there.execute("VACUUM INTO ?", (str(path),))
+    mine = (town.agencies[slug].id,)
+    with closing(sqlite3.connect(path)) as here, here:
+        gone = [here.execute(f"DELETE FROM {table} WHERE agency <> ?", mine).rowcount for table in EXACT]  # noqa: S608  # names
+        assert gone[0] > 0
+        here.execute("DELETE FROM published_cells WHERE viewer <> ?", mine)
+        here.execute("UPDATE published_cells SET figure = figure + ? WHERE figure IS NOT NULL", (more,))
+    bare = Town(path)
+    bare.clock, bare.partnership, bare.agencies = town.clock, town.partnership, town.agencies
+    return await bare.open()
+
+
+def everything() -> list[str]:
+    return [*sheets(WEEK, "en"), *sheets(WEEK, "sv"), *pictures(WEEK, "lang=en"), *files(WEEK, "2026-09")]
+
+
+async def told(town: Town, cookie: str, addresses: Iterable[str]) -> Seen:
+    async with served(town) as client:
+        return await seen(client, cookie, addresses)
+
+
+@pytest.mark.parametrize("slug", ["security", "police"])
+async def test_pages_pictures_and_files_say_nothing_of_others_but_what_is_published(
+    town: Town, tmp_path: Path, slug: str
+) -> None:
+    cookie = await sign_in(town, slug)
+    whole = await told(town, cookie, everything())
+
+    # With every exact number of the others gone nobody notices: so none, hidden or not, stands anywhere.
+    bare = await copied(town, tmp_path, slug)
+    try:
+        assert await told(bare, cookie, everything()) == whole
+    finally:
+        await bare.close()
+    # What is published does stand there: with other figures these are others.
+    some = [one for one in everything() if one.split("?")[0] in {"", f"/week/{WEEK}.csv", f"/week/{WEEK}.pdf"}]
+    raised = await copied(town, tmp_path, slug, more=50)
+    try:
+        found = await told(raised, cookie, some)
+    finally:
+        await raised.close()
+    assert {one for one in some if found[one] == whole[one]} == set()
+
+
+async def test_a_page_says_of_each_hidden_figure_that_it_is_hidden(town: Town, viewer: Viewer) -> None:
+    week = week_named(WEEK)
+    found = await counts.load(town.services, viewer, asked(viewer), weeks=1)
+    page = (await told(town, await sign_in(town, "security"), [f"/scenes?week={WEEK}&lang=en"])).popitem()[1].decode()
+    [table] = re.findall(r'id="zones".*?</section>', page, re.DOTALL)
+
+    for number, scene in viewer.scenes.items():
+        others = found.others_of(found.theirs, week, number)
+        [row] = re.findall(rf"<tr[^>]*>\s*<th[^>]*>[^<]*{words('en').label(scene)}.*?</tr>", table, re.DOTALL)
+        said = re.sub(r"<[^>]+>|\s+", " ", row)
+        assert ("hidden" in said) == (others.state == "hidden")
 
 
 def names_of(viewer: Viewer) -> Names:
@@ -204,7 +268,12 @@ async def test_the_same_week_is_the_same_bytes_also_in_another_process(town: Tow
     )
     other, _ = await process.communicate(json.dumps(said).encode())
     assert once == again == other
-    assert await csv_of(town, viewer) == await csv_of(town, viewer)
+
+    cookie, addresses = await sign_in(town, "security"), files(WEEK, "2026-09")
+    first = await told(town, cookie, addresses)
+    assert await told(town, cookie, addresses) == first
+    assert {address.partition("?")[0].rpartition(".")[2] for address in first} == {"pdf", "csv", "geojson", "jsonl"}
+    assert all(first.values())
 
 
 async def test_duties_are_those_of_the_day_and_an_older_week_stays_as_it_was(town: Town, viewer: Viewer) -> None:

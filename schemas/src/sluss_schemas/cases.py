@@ -17,8 +17,10 @@ RequestState = Literal["open", "granted", "refused"]
 HoldState = Literal["placed", "expired", "lifted"]
 NoteState = Literal["in_force", "expired", "withdrawn"]
 DisclosureState = Literal[
-    "proposed", "assessed", "approved", "released", "read", "lapsed", "recalled", "confirmed", "disputed"
+    "waiting", "proposed", "refused", "withdrawn", "released", "disputed", "lapsed", "recalled", "confirmed"
 ]
+"""A decision that leaves was assessed before, and was approved where it needs that; who has read it the ledger says."""
+DisputeState = Literal["disputed", "settled"]
 
 
 def task(ended: str | None, until: int, now: int) -> TaskState:
@@ -53,6 +55,20 @@ def note(*, withdrawn: bool, until: int, now: int) -> NoteState:
     if withdrawn:
         return "withdrawn"
     return "expired" if now >= until else "in_force"
+
+
+def disclosure(decided: DisclosureState, *, disputed: bool, confirmed: bool) -> DisclosureState:
+    """Return a disclosure's state by where its decision stands, and what its receivers said of it."""
+    if decided == "recalled" and confirmed:
+        return "confirmed"
+    return "disputed" if decided == "released" and disputed else decided
+
+
+def dispute(said: Iterable[tuple[int, str]]) -> DisputeState:
+    """Return whether a disclosure is disputed, by the times and codes of what was said of it; doubt stays."""
+    said = [*said]
+    latest = max((at for at, _ in said), default=0)
+    return "disputed" if any(at == latest and code == "disputed" for at, code in said) else "settled"
 
 
 def hold(*, lifted: bool, until: int | None, now: int) -> HoldState:

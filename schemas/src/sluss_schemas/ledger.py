@@ -31,6 +31,8 @@ MAX_READS: Final = 200
 MAX_CONTENT_BYTES: Final = 64 * 1024
 KEPT_LEVELS: Final = 4
 """Of so many levels of the tree one is stored; those between are a few nodes away."""
+LOG_REVIEW: Final = "log_review"
+"""Code of the task to look through a ledger, and what its id begins with."""
 
 # what a leaf says
 
@@ -113,6 +115,11 @@ class Alarm(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
 def raised_id(content: bytes) -> bytes:
     """Return the id of the task that an alarm opens, by what the alarm's leaf says."""
     return hashlib.sha256(content).digest()[:ID_BYTES]
+
+
+def review_id(agency: bytes, since: int, until: int) -> bytes:
+    """Return the id of the task to look through an agency's ledger of a time; the same time has the same one."""
+    return hashlib.sha256(encode((LOG_REVIEW, agency, since, until))).digest()[:ID_BYTES]
 
 
 class Forgotten(Document, frozen=True, array_like=True, forbid_unknown_fields=True):

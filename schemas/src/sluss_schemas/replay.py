@@ -33,6 +33,7 @@ class Directory:
         """Start empty; the first entry appended must be a genesis."""
         self.agency = AgencyId(b"")
         self.genesis: d.Genesis | None = None
+        self.founded = 0
         self.seq = -1
         self.hash = Digest(d.GENESIS_PREV)
         self.root = b""
@@ -164,7 +165,8 @@ class Directory:
             return key
         raise Invalid("directory_refused", at, "The signer has no right to make this entry.")
 
-    def _apply_genesis(self, body: d.Genesis, _time: int, _at: str) -> None:
+    def _apply_genesis(self, body: d.Genesis, time: int, _at: str) -> None:
+        self.founded = time
         self.genesis = body
         self.root = body.root
         self.next_root = body.next_root

@@ -99,21 +99,24 @@ class Way(msgspec.Struct, frozen=True):
         code: the duty or gateway of the grant; empty for what came by itself.
         slots: what it gives, as a bitmap.
         ends: when it ends at the latest, in Unix seconds; None where nobody set an end.
+        begins: when it began; None where that is not known.
 
     """
 
     code: str
     slots: int
     ends: int | None = None
+    begins: int | None = None
 
 
 class Link(msgspec.Struct, frozen=True):
-    """One grant in the chain that opens a part: its ground, its statutes, and when it ends."""
+    """One grant in the chain that opens a part: its ground, its statutes, when it began and when it ends."""
 
     code: str
     name: str
     law: tuple[str, ...]
     ends: int | None
+    begins: int | None = None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -130,6 +133,8 @@ class Told(msgspec.Struct, frozen=True):
         valid_from: the first day on which that pack holds, as an ISO date.
         chain: the grants that open it, the one that decided first.
         ends: when the last of the ways that open it ends, in Unix seconds; None where nothing ends it or opens it.
+        ended: the grants that opened it once, or will, and do not at the time that is asked about.
+        known: False where decisions could have been made that whoever tells it does not know.
 
     """
 
@@ -143,6 +148,8 @@ class Told(msgspec.Struct, frozen=True):
     valid_from: str
     chain: tuple[Link, ...]
     ends: int | None
+    ended: tuple[Link, ...] = ()
+    known: bool = True
 
 
 class CellRow(NamedTuple):
@@ -185,6 +192,8 @@ def told(
     ways: Sequence[Way] = (),
     embargo: bool = False,
     lang: Language = "en",
+    who: str = "",
+    now: int = 0,
 ) -> Told:
     """Return why a receiver reads a part of a report, or does not.
 
@@ -197,6 +206,8 @@ def told(
         ways: the grants in force for this receiver.
         embargo: whether the report is kept back.
         lang: the language of the sentences.
+        who: the name of the one person that it is told of, where it is one.
+        now: the time, to tell what has ended from what will.
 
     Raises:
         PackRefused: the pack has no such cell.
@@ -219,11 +230,11 @@ def told(
         if found.ground == "held":
             why = _text(_HELD, lang).format(**names)
     else:
-        why = _opened(pack, found, names, chain, lang)
+        why = _opened(pack, found, names | ({"who": who} if who else {}), chain, lang)
     first = f"{pack.valid_from:%Y-%m-%d}"
-    law = "; ".join(cell.law)
+    law = "; ".join(dated(pack, cell.law, lang))
     rule = _text(_RULE, lang).format(rule=found.rule_id, pack=pack.id, first=first, law=law)
-    sentences = [why, rule, *_until(pack, ends, lang)]
+    sentences = [why, rule, *_until(pack, ends, lang, now)]
     return Told(
         tuple(sentences), found.form, found.ground, found.rule_id, cell.code, cell.law, pack.id, first, chain, ends
     )
@@ -259,26 +270,41 @@ _RULE: Final = Label(
     "Rule {rule} of the pack {pack}, in force from {first} ({law}).",
     "Regel {rule} i paketet {pack}, som gäller från {first} ({law}).",
 )
+_SINCE: Final = Label("{law} (wording since {day})", "{law} (lydelse sedan {day})")
+_ENDED: Final = Label("It ended {when}.", "Det upphörde {when}.")
 _ENDS: Final = Label("It ends {when} at the latest.", "Det upphör senast {when}.")
 
 
 def _opened(pack: Pack, found: Decision, names: dict[str, str], chain: Sequence[Link], lang: Language) -> str:
     label, form = _OPENED.get(found.ground, _CLOSED), _FORM[found.form or "full"]
-    law = "; ".join(chain[0].law) if chain else ""
+    law = "; ".join(dated(pack, chain[0].law, lang)) if chain else ""
     name = _name(pack, found.gateway, lang) + (f" ({law})" if law else "")
     return _text(label, lang).format(**names, form=_text(form, lang), name=name)
 
 
 def _link(pack: Pack, way: Way, lang: Language) -> Link:
     gateway = pack.gateways.get(way.code)
-    return Link(way.code, _name(pack, way.code, lang), gateway.law if gateway else (), way.ends)
+    return Link(way.code, _name(pack, way.code, lang), gateway.law if gateway else (), way.ends, way.begins)
 
 
-def _until(pack: Pack, ends: int | None, lang: Language) -> list[str]:
+def _until(pack: Pack, ends: int | None, lang: Language, now: int) -> list[str]:
     if ends is None:
         return []
-    when = datetime.fromtimestamp(ends, UTC).astimezone(ZoneInfo(pack.zone))
-    return [_text(_ENDS, lang).format(when=f"{when:%Y-%m-%d %H:%M}")]
+    return [_text(_ENDED if ends <= now else _ENDS, lang).format(when=local_time(pack, ends))]
+
+
+def dated(pack: Pack, law: Sequence[str], lang: Language) -> list[str]:
+    """Return citations, each with the day since which it reads as it is applied, where the pack says that."""
+    since = _text(_SINCE, lang)
+    return [
+        one if (found := pack.law.get(one)) is None else since.format(law=one, day=found.since.isoformat())
+        for one in law
+    ]
+
+
+def local_time(pack: Pack, at: int) -> str:
+    """Return a time as people read it, in the pack's zone."""
+    return f"{datetime.fromtimestamp(at, UTC).astimezone(ZoneInfo(pack.zone)):%Y-%m-%d %H:%M}"
 
 
 def _column(owner: Sector, receiver: Receiver, *, granted: bool) -> Column:

@@ -31,6 +31,7 @@ from sluss_schemas.policy.model import (
     Status,
 )
 from sluss_schemas.policy.requests import RequestType
+from sluss_schemas.policy.statutes import Statute
 
 MAX_BYTES: Final = 1 << 20
 """A pack is text for lawyers; what is larger is not one."""
@@ -92,6 +93,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     owner: dict[Sector, dict[Compartment, Row]]
     override: tuple[Override, ...] = ()
     codes: dict[str, dict[str, Code]] = {}
+    law: dict[str, Statute] = {}
 
 
 def table(data: bytes) -> dict[str, object]:

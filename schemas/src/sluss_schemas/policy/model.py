@@ -20,6 +20,7 @@ from sluss_schemas.policy.cells import Cell, PackRefused, rule_id
 from sluss_schemas.policy.extract import ExtractRules
 from sluss_schemas.policy.jurisdiction import Jurisdiction
 from sluss_schemas.policy.requests import RequestType
+from sluss_schemas.policy.statutes import Statute
 
 Precision = Literal["hour", "daypart", "day", "week"]
 PRECISIONS: tuple[Precision, ...] = ("hour", "daypart", "day", "week")
@@ -312,12 +313,15 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     lease_within_h: int
     k: int
     k_sensitive: int
+    counted_whole: tuple[Sector, ...] = ()
     outreach_delay_days: int
     round_to: int = 5
     history: dict[Function, Literal["full", "from_join"]]
     retention_sealed_own_days: int
     retention_decisions_days: int | None = None
     quarantine_closed_epoch_days: int
+    log_review_days: int | None = None
+    log_review_within_days: int = 0
 
 
 class Pack(msgspec.Struct, frozen=True, kw_only=True):
@@ -335,6 +339,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         base: the rows of each owner before any override, under which an agency's own pack may not go.
         cells: every cell, by kind, owner, compartment and column.
         codes: code lists by name, where the pack carries them.
+        law: since when provisions have the wording that is applied, by their citation; those that the pack dates.
 
     """
 
@@ -360,6 +365,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     base: dict[RowKey, Cell]
     cells: dict[CellKey, Cell]
     codes: dict[str, dict[str, Code]]
+    law: dict[str, Statute] = {}
 
     def cell(self, kind: int, owner: Sector, compartment: Compartment, column: Column) -> Cell:
         """Return one cell.

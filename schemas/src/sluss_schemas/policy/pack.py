@@ -86,6 +86,8 @@ def load(data: bytes, *, floor: Pack | None = None, find: Find = shipped) -> Pac
         base=base,
         cells=_cells(file, kinds, base),
         codes=file.codes,
+        # A pack that lies on a later one has that one's dates too; a wording that is younger is not its own.
+        law={name: one for name, one in file.law.items() if one.since <= file.valid_from},
     )
     check(pack, floor)
     return pack

@@ -173,7 +173,7 @@ def _numbers(pack: Pack) -> Iterator[str]:
     yield from ("## Numbers and switches", "", "| name | value |", "| --- | --- |")
     for name, value in msgspec.to_builtins(pack.parameters).items():
         said = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
-        yield f"| `{name}` | {said} |"
+        yield f"| `{name}` | {(' '.join(value) or '-') if isinstance(value, tuple) else said} |"
     for name, value in msgspec.to_builtins(pack.filing).items():
         yield f"| `{name}` | {' '.join(value) or '-'} |"
     yield from (

@@ -152,31 +152,28 @@ def asked(
     What may be told is what the pack of now lets travel, for it is told now. What is due of it, the pack of the day
     of the event says: nobody had a duty before the law that made it one.
     """
-    may = [*duties_due(pack, kind, owner, agencies, max(at, pack.valid_from), own=own)]
-    due = {*duties_due(event_pack, kind, owner, agencies, at, own=own)} & {*may}
-    may += _told(pack, kind, owner, agencies, own, recommended=True)
+    mine = own if own is not None else next((slug for slug, sector, _ in agencies if sector == owner), None)
+    may = [*duties_due(pack, kind, owner, max(at, pack.valid_from))]
+    due = {*duties_due(event_pack, kind, owner, at)} & {*may}
+    may += _told(pack, kind, owner, {sector for slug, sector, _ in agencies if slug != mine}, recommended=True)
     order = [code for code in pack.gateways if code in may]
     return Asked(tuple(c for c in order if c in due), tuple(c for c in order if c not in due))
 
 
-def duties_due(
-    pack: Pack, kind: int, owner: Sector, agencies: Sequence[AgencyView], at: date, *, own: str | None = None
-) -> list[str]:
+def duties_due(pack: Pack, kind: int, owner: Sector, at: date) -> list[str]:
     """Return the duties that the form puts to the author, in the catalogue's order.
 
-    Only what the author may answer alone is listed, and only where the partnership has an agency to tell.
+    Only what the author may answer alone is listed. Whether anybody in the partnership can receive it changes nothing:
+    the statute does not ask for that, and whoever cannot be reached here is told in another way.
     `at` is the local day of the event, and `pack` the one of that day; before its first day no duty is due.
     Whether the duty is due by the kind itself (`Kind.duty_itself`) or where its condition holds, the form says.
     """
-    return [] if at < pack.valid_from else _told(pack, kind, owner, agencies, own, recommended=False)
+    receivers = {sector for gateway in pack.gateways.values() if gateway.duty for sector in gateway.receivers}
+    return [] if at < pack.valid_from else _told(pack, kind, owner, receivers, recommended=False)
 
 
-def _told(
-    pack: Pack, kind: int, owner: Sector, agencies: Sequence[AgencyView], own: str | None, *, recommended: bool
-) -> list[str]:
-    """Return the duties, or the recommendations, that an author answers while filing."""
-    mine = own if own is not None else next((slug for slug, sector, _ in agencies if sector == owner), None)
-    others = {sector for slug, sector, _ in agencies if slug != mine}
+def _told(pack: Pack, kind: int, owner: Sector, others: Collection[Sector], *, recommended: bool) -> list[str]:
+    """Return the duties, or the recommendations, towards these sectors that an author answers while filing."""
     told = {
         code
         for sector in others

@@ -11,7 +11,7 @@ Source: docs/secrecy-rules.md B5 and B7 8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal
 
 import msgspec
@@ -20,6 +20,7 @@ from sluss_schemas.ids import Column, Compartment, Sector, kind_code
 from sluss_schemas.policy.cells import REACH, Automatic, Cell, grounds, parse
 from sluss_schemas.policy.explain import COLUMN_LABELS, COMPARTMENT_LABELS
 from sluss_schemas.policy.model import CellKey, Label, Pack
+from sluss_schemas.policy.readers import Language
 
 Direction = Literal["wider", "narrower", "other"]
 
@@ -43,6 +44,19 @@ _GONE: Final = Label("there are no such reports any more", "sådana rapporter fi
 _LINE: Final = Label("{kind} ({owner}): {who}, {what}: {changes}.", "{kind} ({owner}): {who}, {what}: {changes}.")
 
 
+_TOGETHER: Final = Label(
+    "{who}, {what}, of what is filed by: {owner}. {changes}.",
+    "{who}, {what}, av det som skrivs av: {owner}. {changes}.",
+)
+_IN: Final = Label("in {kinds}", "i {kinds}")
+_NOBODY: Final = Label("Nobody would gain or lose anything.", "Ingen skulle vinna eller förlora något.")
+_HEADINGS: Final[dict[Direction, Label]] = {
+    "wider": Label("Would gain:", "Skulle få mer:"),
+    "narrower": Label("Would lose:", "Skulle få mindre:"),
+    "other": Label("Would gain one thing and lose another:", "Skulle få något och förlora något annat:"),
+}
+
+
 class Change(msgspec.Struct, frozen=True):
     """One cell that would change.
 
@@ -56,6 +70,8 @@ class Change(msgspec.Struct, frozen=True):
         direction: `wider` where something more gets through, `narrower` where something less does, else `other`.
         en: what would change, in words.
         sv: the same in Swedish.
+        label: the kind's name.
+        what: what would change of the cell alone.
 
     """
 
@@ -68,6 +84,8 @@ class Change(msgspec.Struct, frozen=True):
     direction: Direction
     en: str
     sv: str
+    label: Label
+    what: Label
 
 
 def simulate(old: Pack, new: Pack | Mapping[CellKey, str]) -> list[Change]:
@@ -82,6 +100,31 @@ def simulate(old: Pack, new: Pack | Mapping[CellKey, str]) -> list[Change]:
     keys = dict.fromkeys([*old.cells, *then.cells])
     pairs = ((key, old.cells.get(key), then.cells.get(key)) for key in keys)
     return [_change(key, before, after, old, then) for key, before, after in pairs if _differ(before, after)]
+
+
+def said(changes: Iterable[Change], lang: Language) -> Iterator[str]:
+    """Yield what would change, in words: first who would gain, then who would lose, then the rest.
+
+    What is the same change of several kinds is one line, so that somebody can read it before signing.
+    """
+    together: dict[tuple[Direction, str], list[str]] = {}
+    for one in changes:
+        line = _text(_TOGETHER, lang).format(
+            owner=_text(COLUMN_LABELS[one.owner], lang),
+            who=_text(COLUMN_LABELS[one.audience], lang),
+            what=_text(COMPARTMENT_LABELS[one.compartment], lang),
+            changes=_text(one.what, lang),
+        )
+        together.setdefault((one.direction, line), []).append(f"{one.kind} {_text(one.label, lang)}")
+    if not together:
+        yield _text(_NOBODY, lang)
+    for direction, heading in _HEADINGS.items():
+        lines = [(line, kinds) for (found, line), kinds in together.items() if found == direction]
+        if lines:
+            yield _text(heading, lang)
+        for line, kinds in lines:
+            yield f"  {line}"
+            yield f"    {_text(_IN, lang).format(kinds=', '.join(kinds))}"
 
 
 def overlaid(pack: Pack, codes: Mapping[CellKey, str]) -> Pack:
@@ -118,13 +161,15 @@ def _said(cell: Cell) -> tuple[Automatic, frozenset[str], frozenset[str]]:
 def _change(key: CellKey, before: Cell | None, after: Cell | None, old: Pack, new: Pack) -> Change:
     kind, owner, compartment, column = key
     label = (new if kind in new.kinds else old).kinds[kind]
+    name = Label(label.en, label.sv)
+    changes = Label(*("; ".join(_changes(before, after, old, new, lang)) for lang in ("en", "sv")))
     en, sv = (
         _text(_LINE, lang).format(
-            kind=_text(Label(label.en, label.sv), lang),
+            kind=_text(name, lang),
             owner=_text(COLUMN_LABELS[owner], lang),
             who=_text(COLUMN_LABELS[column], lang),
             what=_text(COMPARTMENT_LABELS[compartment], lang),
-            changes="; ".join(_changes(before, after, old, new, lang)),
+            changes=_text(changes, lang),
         )
         for lang in ("en", "sv")
     )
@@ -138,6 +183,8 @@ def _change(key: CellKey, before: Cell | None, after: Cell | None, old: Pack, ne
         _direction(before, after),
         en,
         sv,
+        name,
+        changes,
     )
 
 

@@ -4,6 +4,8 @@ One table for each kind that is counted and each ISO week: its total, the total 
 the total by each coded fact of the kind. What a kind has is the pack's (`facts`), and what a fact may be is the form's.
 Refuses free filters, and two dimensions at once.
 
+An owner whose place is its secret (the pack says whose) stands at no scene, for others: it is counted whole.
+
 > INVARIANT: the values of a dimension add up to the total, each report standing at one of them; what is summed instead
 > (doses, needles) is in no family.
 
@@ -72,12 +74,25 @@ class Table(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """From how large a count on, of how many of the staff, and rounded to what, others see a kind."""
+    """From how large a count on, of how many of the staff, and rounded to what, others see a kind.
+
+    `k_whole` is what a count takes that somebody may be in who is counted whole: every one but those of named scenes.
+    """
 
     k: int
     contributors: int
     round_to: int
     delay_days: int
+    k_whole: int = 0
+
+    @property
+    def most(self) -> int:
+        """Return from how large a count on any cell is shown: whatever is hidden as small is smaller."""
+        return max(self.k, self.k_whole)
+
+    def least(self, cell: Cell) -> int:
+        """Return from how large a count on a cell is shown."""
+        return self.k if cell[0] == SCENE and cell[1] != NO_SCENE else self.most
 
 
 def is_counted(pack: Pack, kind: int) -> bool:
@@ -93,14 +108,21 @@ def counts_for_others(pack: Pack, kind: int, owner: Sector) -> bool:
     return reach(pack.cell(kind, owner, "SIT", "SUPX")) >= REACH["G"]
 
 
+def is_counted_whole(pack: Pack, owner: Sector) -> bool:
+    """Tell whether others count an owner's reports without the scene."""
+    return owner in pack.parameters.counted_whole
+
+
 def rule_of(pack: Pack, kind: int) -> Rule:
     """Return what others may see of a kind."""
     found, numbers = pack.kinds[kind], pack.parameters
+    whole = any(is_counted_whole(pack, owner) and counts_for_others(pack, kind, owner) for owner in found.owners)
     return Rule(
         numbers.k_sensitive if found.sensitive else numbers.k,
         found.contributors,
         numbers.round_to,
         numbers.outreach_delay_days if found.delayed else 0,
+        numbers.k_sensitive if whole else 0,
     )
 
 

@@ -94,7 +94,8 @@ def review(agency: str, since: datetime | None, partnership: str | None, *, as_j
     if as_json:
         print_json(msgspec.to_builtins(found))
         return
-    click.echo(f"{found.agency} since {found.since}: {len(found.alarms)} alarms about bulk opening.")
+    looked = f"last reviewed by {found.looked_by} on {found.looked_on}" if found.looked_on else "NOT REVIEWED yet"
+    click.echo(f"{found.agency} since {found.since}: {len(found.alarms)} alarms about bulk opening; {looked}.")
     for one in found.alarms:
         ended = f"ended by {one.ended_by} on {one.ended_on}" if one.ended_by else "NOT ENDED by any colleague"
         who = one.alias or one.person or "-"

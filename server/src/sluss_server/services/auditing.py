@@ -25,6 +25,7 @@ from sluss_schemas.merkle import Node
 from sluss_schemas.problems import Invalid
 from sluss_schemas.records import CaseKind
 from sluss_schemas.replay import Directory
+from sluss_server.services import reviewing
 from sluss_server.services.directories import Directories, View
 from sluss_server.storage import checkpoints, ledger
 from sluss_server.storage import directory as chains
@@ -53,10 +54,15 @@ class Raised(Row, frozen=True, kw_only=True):
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ledger says of a time: rows by day, person and action, and the alarms."""
+    """What a ledger says of a time: rows by day, person and action, and the alarms.
+
+    `looked_by` is the supervisor who last ended the task to look through it, `looked_on` the day; both empty before.
+    """
 
     agency: str
     since: str
+    looked_by: str
+    looked_on: str
     rows: tuple[Row, ...]
     alarms: tuple[Raised, ...]
 
@@ -131,7 +137,15 @@ async def reviewed(connection: AsyncConnection, view: View, directory: Directory
         _alarm(directory, one, ends.get(task))
         for task, one in sorted(alarms.items(), key=lambda found: (found[1].since, found[1].person))
     )
-    return Review(agency=directory.slug, since=_day(since), rows=tuple(rows), alarms=tuple(raised))
+    looked = await reviewing.last_look(connection, partnership, agency)
+    return Review(
+        agency=directory.slug,
+        since=_day(since),
+        looked_by="" if looked is None else _device(directory, looked[0]),
+        looked_on="" if looked is None else _day(looked[1]),
+        rows=tuple(rows),
+        alarms=tuple(raised),
+    )
 
 
 def _row(directory: Directory, day: str, person: bytes, action: str, count: int, *, bulk: bool) -> Row:
@@ -150,6 +164,12 @@ def _alarm(directory: Directory, alarm: Alarm, end: Act | None) -> Raised:
         ended_by="" if end is None else _alias(directory, end.who) or end.who.hex(),
         ended_on="" if end is None else _day(end.time),
     )
+
+
+def _device(directory: Directory, device: bytes) -> str:
+    """Return the alias of a device's person, or the key id of one that the directory has no more."""
+    known = directory.devices.get(Kid(device))
+    return device.hex() if known is None else _alias(directory, known.person)
 
 
 def _alias(directory: Directory, person: bytes) -> str:

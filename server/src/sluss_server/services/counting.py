@@ -3,7 +3,8 @@
 A report counts once, whatever its versions: an amendment takes out what its predecessor told, and of two versions that
 stand side by side the one counts that came first.
 What leaves because its place became a protected one is taken out of the owner's counts and of all that is published
-later; of a week that is published already it stays counted for publications, so that no later revision shows a notch.
+later; where a publication has counted it, it stays counted for publications, so that no later revision shows a notch.
+What no publication has counted yet, because it came after the last one of its week, is in no later one either.
 Where an author has said that what happened counts by another report, this one is in its own agency's counts and not in
 what is published; that a link lies in the sealed sections of both is all that is known here, and not which reports.
 Source: docs/secrecy-rules.md B7 13 and B8.
@@ -29,7 +30,6 @@ from sluss_server.storage.rollups import CountKey, StaffKey
 
 _values: Final = msgpack.Decoder(tuple[int | tuple[int, ...] | None, ...])
 _BATCH: Final = 500
-_ANY_WEEK: Final = (0, 1 << 31)
 Report = tuple[bytes, bytes]
 """An agency and a report id."""
 
@@ -158,11 +158,16 @@ async def _take_out(
     connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes], changes: Changes, *, keep: bool = False
 ) -> None:
     """Take the facts of versions out of what is counted."""
-    stored = await facts.stored(connection, partnership, digests)
-    weeks = set[tuple[int, int]]()
+    stored = [
+        (row, read_manifest(manifest_bytes).pack)
+        for row, manifest_bytes in await facts.stored(connection, partnership, digests)
+    ]
+    last, arrived = dict[tuple[int, int], int](), dict[bytes, int]()
     if keep and stored:
-        weeks = {(one.kind, one.week) for one in await published.weeks(connection, partnership, _ANY_WEEK)}
-    for row, manifest_bytes in stored:
-        pack = read_manifest(manifest_bytes).pack
-        changes.add(row, pack, -1, keep=(row.kind, changes.week(row, pack)) in weeks)
+        kinds, weeks = {row.kind for row, _ in stored}, {changes.week(row, pack) for row, pack in stored}
+        last = await published.last(connection, partnership, kinds, weeks)
+        arrived = await facts.arrived(connection, partnership, [row.digest for row, _ in stored])
+    for row, pack in stored:
+        then = last.get((row.kind, changes.week(row, pack)))
+        changes.add(row, pack, -1, keep=then is not None and arrived[row.digest] <= then)
     await facts.forget(connection, partnership, [row.digest for row, _ in stored])

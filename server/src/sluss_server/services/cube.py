@@ -13,8 +13,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from sluss_schemas.counts import MAX_WEEKS, CountsAnswer, CountsAsk, Figure, OwnCount
+from sluss_schemas.ids import Sector
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.problems import Invalid
+from sluss_schemas.replay import Directory
 from sluss_server.aggregates.catalogue import dimensions, is_counted, rule_of
 from sluss_server.aggregates.cells import Cell, days_of, week_name, week_named, week_of
 from sluss_server.aggregates.publish import joint, rounded
@@ -105,11 +107,17 @@ class Cube:
             return await rollups.weeks(connection, ask)
 
     async def own_days(
-        self, partnership: bytes, agency: bytes, pack: Pack, kinds: Sequence[int], days: tuple[int, int]
+        self, partnership: bytes, own: Directory, pack: Pack, kinds: Sequence[int], days: tuple[int, int]
     ) -> list[DayCount]:
-        """Return the same by day, for months: a kind whose time is only told by the week stands at its Monday."""
+        """Return the same by day, for months: what the pack tells by the week alone stands at the week's Monday."""
+        by_day = [kind for kind in kinds if _is_by_day(pack, kind, own.sector)]
+        by_week = [kind for kind in kinds if kind not in by_day]
+        first, after = (days_of(week_of(day + 6))[0] for day in days)
         async with self._core.engine.read() as connection:
-            return await rollups.days(connection, _ask(partnership, agency, pack, kinds, days))
+            return [
+                *await rollups.days(connection, _ask(partnership, own.agency, pack, by_day, days)),
+                *await rollups.weeks(connection, _ask(partnership, own.agency, pack, by_week, (first, after))),
+            ]
 
     async def others(
         self, view: View, viewer: bytes, kinds: Sequence[int], weeks: Weeks, *, dims: Collection[str] | None = None
@@ -177,6 +185,11 @@ def _asked(ask: CountsAsk) -> Weeks:
     if not first <= last < first + MAX_WEEKS:
         raise Invalid("out_of_range", "last")
     return first, last + 1
+
+
+def _is_by_day(pack: Pack, kind: int, owner: Sector) -> bool:
+    found = pack.kinds[kind]
+    return owner in found.owners and found.time_fact(owner) not in {None, "week"}
 
 
 def _ask(partnership: bytes, agency: bytes, pack: Pack, kinds: Sequence[int], days: tuple[int, int]) -> Ask:

@@ -3,7 +3,7 @@
 A kind's week is published when it is over in the pack's zone, and later where the pack delays the kind. It is looked at
 again a week, four weeks and a quarter later: at times that no report chooses, for a figure that came as soon as enough
 late reports were there would tell that they were just enough.
-Refuses to publish what the owner's pack closes to the supervisors of others.
+Refuses to publish what the owner's pack closes to the supervisors of others, and the scene where it counts them whole.
 Source: docs/secrecy-rules.md B8; docs/decisions/0024-numbers-of-the-others.md.
 
 > INVARIANT: what is published is a function of the counts, the pack and the directories at that moment, and stays.
@@ -17,9 +17,19 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluss_schemas.ids import NO_SCENE
 from sluss_schemas.policy.model import Pack
 from sluss_server.aggregates import publish
-from sluss_server.aggregates.catalogue import Table, counts_for_others, dimensions, is_counted, rule_of, table_of
+from sluss_server.aggregates.catalogue import (
+    Rule,
+    Table,
+    counts_for_others,
+    dimensions,
+    is_counted,
+    is_counted_whole,
+    rule_of,
+    table_of,
+)
 from sluss_server.aggregates.cells import SCENE, TOTAL, Cell, begins, day_of, days_of, week_of
 from sluss_server.aggregates.publish import Exact
 from sluss_server.services import counting
@@ -27,7 +37,7 @@ from sluss_server.services.core import Core
 from sluss_server.services.directories import View
 from sluss_server.services.rules import Rules
 from sluss_server.storage import published, rollups
-from sluss_server.storage.published import CellRow, FromRow, WeekRow
+from sluss_server.storage.published import CellRow, FromRow, StaffRow, WeekRow
 from sluss_server.storage.rollups import Ask, DayCount, Staff
 
 LOOKS_AFTER_DAYS: Final = (7, 28, 91)
@@ -55,7 +65,15 @@ class _Work(NamedTuple):
     view: View
     due: Due
     exact: dict[bytes, Exact]
+    whole: frozenset[bytes]
     now: int
+
+    def rule(self, viewer: bytes) -> Rule:
+        """Return what a viewer may see; more has to be there where one is among the others who is counted whole."""
+        numbers, others = self.due.pack.parameters, self.exact.keys() - {viewer}
+        return rule_of(self.due.pack, self.due.kind)._replace(
+            k_whole=0 if self.whole.isdisjoint(others) else numbers.k_sensitive
+        )
 
     def rows(self, viewer: bytes, revision: int, figures: Mapping[Cell, int | None]) -> list[CellRow]:
         """Return the rows of what a viewer is shown."""
@@ -73,6 +91,16 @@ class _Work(NamedTuple):
             for owner, one in sorted(self.exact.items())
             for (dim, value), number in sorted(one.counts.items())
             if number
+        ]
+
+    def made_by(self, revision: int) -> list[StaffRow]:
+        """Return the rows of whose of the staff they are."""
+        partnership, kind, week = self.view.partnership, self.due.kind, self.due.week
+        return [
+            StaffRow(partnership, kind, week, revision, owner, dim, value, person.removeprefix(owner), number)
+            for owner, one in sorted(self.exact.items())
+            for (dim, value), people in sorted(one.staff.items())
+            for person, number in sorted(people.items())
         ]
 
     def others(self, viewer: bytes) -> list[Exact]:
@@ -149,59 +177,60 @@ class Publishing:
 
     async def _publish_kind(self, view: View, due: Due, now: int, connection: AsyncConnection) -> None:
         among = owners(self._core.rules, view, due.kind, begins(days_of(due.week)[1], due.pack.zone))
-        exact = await self._exact(connection, view, due, among)
-        work = _Work(connection, view, due, exact, now)
+        whole = frozenset(owner for owner in among if _is_whole(self._core.rules, view, due, owner))
+        exact = await self._exact(connection, view, due, among, whole)
+        work = _Work(connection, view, due, exact, whole, now)
         if due.row is None:
             await self._first(work)
         else:
             await self._look(work, due.row)
 
     async def _exact(
-        self, connection: AsyncConnection, view: View, due: Due, counted: Sequence[bytes]
+        self, connection: AsyncConnection, view: View, due: Due, counted: Sequence[bytes], whole: frozenset[bytes]
     ) -> dict[bytes, Exact]:
         """Return every owner's exact counts of a kind's week."""
         dims = ("", *(one.name for one in dimensions(due.pack, due.kind)))
         ask = Ask(view.partnership, counted, (due.kind,), dims, *days_of(due.week))
         staff = await rollups.staff_of_week(connection, view.partnership, due.kind, due.week)
-        counts = await rollups.kept(connection, ask)
-        return {
-            owner: Exact(_cells(one for one in counts if one.agency == owner), _staff(staff, owner))
-            for owner in counted
-        }
+        counts, found = await rollups.kept(connection, ask), dict[bytes, Exact]()
+        for owner in counted:
+            mine, kept_whole = (one for one in counts if one.agency == owner), owner in whole
+            found[owner] = Exact(_cells(mine, whole=kept_whole), _staff(staff, owner, whole=kept_whole))
+        return found
 
     async def _first(self, work: _Work) -> None:
         due, partnership, shown = work.due, work.view.partnership, list[CellRow]()
-        table, rule = work.table(), rule_of(due.pack, due.kind)
+        table = work.table()
         for viewer in sorted(work.view.directories):
             others = work.others(viewer)
             if others:
-                shown += work.rows(viewer, 0, publish.first(table, publish.added(others), rule))
+                shown += work.rows(viewer, 0, publish.first(table, publish.added(others), work.rule(viewer)))
         week = WeekRow(partnership, due.kind, due.week, work.now, 0)
-        await published.insert(work.connection, work.made_from(0), shown, week)
+        await published.insert(work.connection, work.made_from(0), work.made_by(0), shown, week)
 
     async def _look(self, work: _Work, row: WeekRow) -> None:
         connection, view, due, revision = work.connection, work.view, work.due, row.next_look + 1
         between, shown = (due.week, due.week + 1), list[CellRow]()
         made = await published.made_from(connection, view.partnership, due.kind, between)
+        people = await published.staff(connection, view.partnership, due.kind, due.week)
         cells = await published.cells(connection, view.partnership, sorted(view.directories), (due.kind,), between)
-        table, rule = work.table(), rule_of(due.pack, due.kind)
+        table = work.table()
         for viewer in sorted(view.directories):
             given = [one for one in cells if one.viewer == viewer]
             if not given:
                 continue
             last = max(one.revision for one in given)
             known = {(one.dim, one.value) for one in given if one.revision == last and one.figure is not None}
-            before = dict[Cell, int]()
-            for one in made:
-                if one.revision == last and one.agency != viewer:
-                    before[one.dim, one.value] = before.get((one.dim, one.value), 0) + one.number
-            figures = publish.revised(table, publish.added(work.others(viewer)), before, known, rule)
+            before = _before(made, people, viewer, last)
+            others = publish.added(work.others(viewer))
+            figures = publish.revised(table, others, before, known, work.rule(viewer))
             shown += work.rows(viewer, revision, figures)
         if shown:
-            await published.insert(connection, work.made_from(revision), shown)
+            await published.insert(connection, work.made_from(revision), work.made_by(revision), shown)
         await published.looked(connection, row._replace(next_look=revision))
         if revision == len(LOOKS_AFTER_DAYS):
             await rollups.forget_staff(connection, view.partnership, due.kind, due.week)
+            await published.forget_staff(connection, view.partnership, due.kind, due.week)
 
 
 def pack_at(rules: Rules, view: View, at: int) -> Pack | None:
@@ -222,22 +251,46 @@ def owners(rules: Rules, view: View, kind: int, at: int) -> list[bytes]:
     return found
 
 
-def _cells(counts: Iterable[DayCount]) -> dict[Cell, int]:
+def _is_whole(rules: Rules, view: View, due: Due, owner: bytes) -> bool:
+    """Tell whether an owner's reports stand at no scene for others: its own pack or the partnership's says so."""
+    directory = view.directories[owner]
+    digest = rules.now(directory.packs, begins(days_of(due.week)[1], due.pack.zone))
+    own = None if digest is None else rules.pack(digest)
+    return any(is_counted_whole(pack, directory.sector) for pack in (due.pack, own) if pack is not None)
+
+
+def _before(made: Iterable[FromRow], people: Iterable[StaffRow], viewer: bytes, revision: int) -> Exact:
+    """Return the counts of all others behind a publication, and whose of the staff they were."""
+    counts, staff = dict[Cell, int](), dict[Cell, dict[bytes, int]]()
+    for one in made:
+        if one.revision == revision and one.agency != viewer:
+            counts[one.dim, one.value] = counts.get((one.dim, one.value), 0) + one.number
+    for each in people:
+        if each.revision == revision and each.agency != viewer:
+            staff.setdefault((each.dim, each.value), {})[each.agency + each.contributor] = each.number
+    return Exact(counts, staff)
+
+
+def _places(dim: str, value: int, scene: int, *, whole: bool) -> tuple[Cell, ...]:
+    """Return the cells of the table that a count stands at."""
+    return ((dim, value),) if dim else (TOTAL, (SCENE, NO_SCENE if whole else scene))
+
+
+def _cells(counts: Iterable[DayCount], *, whole: bool) -> dict[Cell, int]:
     """Return an owner's counts of a week by the cells of the table."""
     found = dict[Cell, int]()
     for one in counts:
-        cells = (TOTAL, (SCENE, one.scene)) if not one.dim else ((one.dim, one.value),)
-        for cell in cells:
+        for cell in _places(one.dim, one.value, one.scene, whole=whole):
             found[cell] = found.get(cell, 0) + one.number
     return found
 
 
-def _staff(staff: Iterable[Staff], owner: bytes) -> dict[Cell, int]:
-    """Return of how many of an owner's staff each cell is."""
-    found = dict[Cell, set[bytes]]()
+def _staff(staff: Iterable[Staff], owner: bytes, *, whole: bool) -> dict[Cell, dict[bytes, int]]:
+    """Return how much of each cell is whose of an owner's staff; another owner's has another name."""
+    found = dict[Cell, dict[bytes, int]]()
     for one in staff:
         if one.agency == owner:
-            cells = (TOTAL, (SCENE, one.scene)) if not one.dim else ((one.dim, one.value),)
-            for cell in cells:
-                found.setdefault(cell, set()).add(one.contributor)
-    return {cell: len(people) for cell, people in found.items()}
+            for cell in _places(one.dim, one.value, one.scene, whole=whole):
+                people = found.setdefault(cell, {})
+                people[owner + one.contributor] = people.get(owner + one.contributor, 0) + one.number
+    return found

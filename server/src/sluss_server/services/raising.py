@@ -1,10 +1,11 @@
-"""An alarm in an agency's ledger as a task of its supervisors: one of them who is not the person it names ends it.
+"""What the server itself puts to an agency's supervisors: alarms in its ledger, and the look at it when that is due.
 
 The ledger alone tells whoever runs the server; this tells the colleagues of whoever opened so much.
+A supervisor who is not the person that the task names ends it; one that names nobody any of them does.
 Refuses: an end by the person whom the alarm names, and any end but `done` with words.
 Source: docs/protocol.md section 4 (`Raised`), docs/secrecy-rules.md B8.
 
-> INVARIANT: one task for an alarm, however many server processes look, and it goes to the own supervisors alone.
+> INVARIANT: one task for one matter, however many server processes look, and it goes to the own supervisors alone.
 """
 
 from __future__ import annotations
@@ -45,12 +46,12 @@ def raised(agency: bytes, alarm: Alarm) -> Raised:
 
 
 async def open_tasks(
-    connection: AsyncConnection, core: Core, view: View, agency: bytes, alarms: Sequence[Alarm]
+    connection: AsyncConnection, core: Core, view: View, agency: bytes, tasks: Sequence[Raised]
 ) -> list[bytes]:
     """Open the tasks that are not open yet, and return the feeds that have something new."""
     audience = view.directories[agency].audience_for("supervisors")
     to = None if audience is None else audience.recipient
-    made = {one.record: one for one in (raised(agency, alarm) for alarm in alarms)}
+    made = {one.record: one for one in tasks}
     known = await disclosure.known_records(connection, view.partnership, [(agency, one) for one in made])
     new = [one for name, one in made.items() if (agency, name) not in known]
     if audience is None or to is None or not new:

@@ -1,6 +1,7 @@
 """How the own agency keeps up with its duties: open, overdue and done tasks by their code.
 
-Refuses to look back further than a year.
+Refuses to look back further than a year, and to number what may not be told of: a task about a report that is in no
+count, because its existence is secret or its place is a protected one, is on the own devices alone.
 Source: docs/protocol.md section 4; docs/secrecy-rules.md ("How the pack meets the keys").
 
 > INVARIANT: of the own agency alone, and never by who has to do it.
@@ -32,7 +33,7 @@ class Tasks:
         self._core: Final = core
 
     async def due(self, viewer: Viewer) -> list[TaskCount]:
-        """Return how many of the viewer's agency's tasks are in which state, by code."""
+        """Return how many of the viewer's agency's tasks are in which state, by code; without those that are secret."""
         now = viewer.now
         times = Times(
             since=now - PAST_DAYS * _DAY_S, lately=now - LATELY_DAYS * _DAY_S, now=now, soon=now + SOON_DAYS * _DAY_S

@@ -3,6 +3,7 @@
 Whoever opens more within an hour than anybody's work asks for leaves an `alarm` in the ledger of the own agency, which
 `sluss ledger review` shows to its auditor, and a task for its supervisors; nothing is stopped, because a search after a
 missing child looks the same for an hour.
+Once in every period of the pack the look at the ledger is such a task itself.
 Source: docs/protocol.md section 7, docs/secrecy-rules.md B8.
 
 > INVARIANT: one alarm for a person, a kind of opening and an hour, however many server processes look.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final
 
@@ -21,7 +23,8 @@ from sluss_schemas.codec import encode
 from sluss_schemas.ids import Kid
 from sluss_schemas.ledger import ALARM, DENY, READ, Act, Alarm, Content, Reading, read_content
 from sluss_schemas.problems import Invalid
-from sluss_server.services import background, raising
+from sluss_schemas.records import Raised
+from sluss_server.services import background, raising, reviewing
 from sluss_server.services.caller import Caller
 from sluss_server.services.checkpoints import Checkpoints
 from sluss_server.services.core import Core
@@ -57,6 +60,7 @@ class _Watched:
         self.seen: set[tuple[_Bucket, bytes]] = set()
         self.alarmed: set[_Bucket] = set()
         self.untold: list[Alarm] = []
+        self.period: reviewing.Period | None = None
 
     def take(self, content: Content) -> None:
         """Count one leaf; a version that is read again within the hour counts once."""
@@ -131,12 +135,27 @@ class Watching:
                 await self._read(connection, view, agency, watched)
         if alarms := watched.untold:
             # Apart from the alarm itself: a push takes the feeds before the ledger, and this took the ledger.
-            touched = await self._core.writer.submit(
-                lambda connection: raising.open_tasks(connection, self._core, view, agency, alarms)
-            )
+            await self._open(view, agency, [raising.raised(agency, alarm) for alarm in alarms])
             watched.untold = []
-            self._core.wake.tell(view.partnership, touched)
+        await self._look_due(view, agency, watched, now)
         watched.forget(now)
+
+    async def _look_due(self, view: View, agency: bytes, watched: _Watched, now: int) -> None:
+        """Open the task to look through the ledger of the period that has ended, where there is somebody to do it."""
+        directory = view.directories[agency]
+        period, to = reviewing.due(directory, self._core.rules, now), directory.audience_for("supervisors")
+        if period is None or period == watched.period or to is None or to.recipient is None:
+            return
+        async with self._core.engine.read() as connection:
+            task = await reviewing.task(connection, view.partnership, agency, period)
+        await self._open(view, agency, [task])
+        watched.period = period
+
+    async def _open(self, view: View, agency: bytes, tasks: Sequence[Raised]) -> None:
+        touched = await self._core.writer.submit(
+            lambda connection: raising.open_tasks(connection, self._core, view, agency, tasks)
+        )
+        self._core.wake.tell(view.partnership, touched)
 
     async def _read(self, connection: AsyncConnection, view: View, agency: bytes, watched: _Watched) -> None:
         """Count what is new; who starts anew begins a batch before the end that reaches back far enough."""

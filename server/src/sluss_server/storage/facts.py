@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, select, tuple_
+from sqlalchemy import bindparam, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_server.storage.bulk import insert_all
@@ -55,6 +55,19 @@ _all: Final = (
     .where(*_of_version)
     .order_by(reports.c.report_id, reports.c.agency, reports.c.version, reports.c.fork)
 )
+_first: Final = reports.alias("first")
+# Each by the whole of its key, and its report's versions by the index on reports.
+_arrived: Final = (
+    select(reports.c.digest, func.min(_first.c.received_at).label("at"))
+    .where(
+        reports.c.partnership_id == bindparam("partnership"),
+        reports.c.digest.in_(bindparam("digests", expanding=True)),
+        _first.c.partnership_id == reports.c.partnership_id,
+        _first.c.report_id == reports.c.report_id,
+        _first.c.agency == reports.c.agency,
+    )
+    .group_by(reports.c.digest)
+)
 _reports_with: Final = select(reports.c.agency, reports.c.report_id).where(
     *_of_version,
     tuple_(reports.c.report_id, reports.c.agency).in_(bindparam("names", expanding=True)),
@@ -69,6 +82,14 @@ async def stored(
         return []
     rows = await connection.execute(_stored, {"partnership": partnership, "digests": list(digests)})
     return [(FactsRow(*row[:-1]), row[-1]) for row in rows]
+
+
+async def arrived(connection: AsyncConnection, partnership: bytes, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """Return of versions when the first word of their report came."""
+    if not digests:
+        return {}
+    rows = await connection.execute(_arrived, {"partnership": partnership, "digests": list(digests)})
+    return {row.digest: int(row.at) for row in rows}
 
 
 async def everything(connection: AsyncConnection, partnership: bytes) -> AsyncIterator[tuple[FactsRow, bytes, bool]]:

@@ -79,6 +79,7 @@ _leaves: Final = (
     .order_by(ledger_leaves.c.seq)
     .limit(bindparam("limit"))
 )
+_leaves_of: Final = _leaves.where(ledger_leaves.c.action.in_(bindparam("actions", expanding=True)))
 _digests: Final = select(ledger_leaves.c.seq, ledger_leaves.c.action, ledger_leaves.c.leaf).where(
     ledger_leaves.c.partnership_id == bindparam("partnership"),
     ledger_leaves.c.agency == bindparam("agency"),
@@ -179,6 +180,14 @@ async def leaves_after(
     """Return at most `limit` leaves that follow a number."""
     given = {"partnership": partnership, "agency": agency, "after": after, "limit": limit}
     return [StoredLeaf._make(row) for row in await connection.execute(_leaves, given)]
+
+
+async def leaves_of(  # noqa: PLR0917  # a ledger, what, and from which number on
+    connection: AsyncConnection, partnership: bytes, agency: bytes, actions: Sequence[str], after: int, limit: int
+) -> list[StoredLeaf]:
+    """Return at most `limit` leaves with these actions that follow a number."""
+    given = {"partnership": partnership, "agency": agency, "actions": list(actions), "after": after, "limit": limit}
+    return [StoredLeaf._make(row) for row in await connection.execute(_leaves_of, given)]
 
 
 async def nodes_after(

@@ -73,13 +73,14 @@ class DayCount(NamedTuple):
 
 
 class Staff(NamedTuple):
-    """One of the staff whose part a count is."""
+    """One of the staff whose part a count is, and how much of it."""
 
     agency: bytes
     scene: int
     dim: str
     value: int
     contributor: bytes
+    number: int
 
 
 class _Upserts:
@@ -154,12 +155,17 @@ _days: Final = (
 _weeks: Final = _by_week(rollups.c.count)
 _kept: Final = _by_week(rollups.c.count + rollups.c.kept)
 _staff_of_week: Final = select(
-    rollup_staff.c.agency, rollup_staff.c.scene, rollup_staff.c.dim, rollup_staff.c.value, rollup_staff.c.contributor
+    rollup_staff.c.agency,
+    rollup_staff.c.scene,
+    rollup_staff.c.dim,
+    rollup_staff.c.value,
+    rollup_staff.c.contributor,
+    rollup_staff.c.count,
 ).where(
     rollup_staff.c.partnership_id == bindparam("partnership"),
     rollup_staff.c.kind == bindparam("kind"),
     rollup_staff.c.week == bindparam("week"),
-    rollup_staff.c.count > 0,
+    rollup_staff.c.count != 0,
 )
 _forget_staff: Final = delete(rollup_staff).where(
     rollup_staff.c.partnership_id == bindparam("partnership"),

@@ -87,6 +87,21 @@ published_from: Final = Table(
     number("count"),
 )
 
+# Who of the staff the counts of a publication were of, until nothing more is published of the week; shown to nobody.
+published_staff: Final = Table(
+    "published_staff",
+    metadata,
+    key("partnership_id"),
+    key("kind", BigInteger),
+    key("week", BigInteger),
+    key("revision", BigInteger),
+    key("agency"),
+    Column("dim", String(40), primary_key=True, nullable=False),
+    key("value", BigInteger),
+    key("contributor"),
+    number("count"),
+)
+
 # What an agency is shown of the others: `figure` is empty where a cell is hidden. A row is never changed.
 published_cells: Final = Table(
     "published_cells",

@@ -36,6 +36,9 @@ _FAULTS: Final[dict[tuple[str, str], Fault]] = {
     ("not_found", "month"): Fault(
         mark("There is no such month"), mark("Choose a month up to this one; addresses name it as in 2026-02.")
     ),
+    ("not_found", "months"): Fault(
+        mark("There are not so many months"), mark("A file has from 1 to 36 months; the address names how many.")
+    ),
     ("not_found", "scene"): Fault(
         mark("There is no such scene"), mark("Choose a scene of the registry, or look at all of them.")
     ),

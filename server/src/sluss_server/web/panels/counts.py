@@ -172,7 +172,7 @@ async def load(
     sectors = {one.sector for agency, one in viewer.view.directories.items() if agency != viewer.agency}
     kinds = [number for number in sorted(pack.kinds) if is_counted(pack, number) and kind in {0, number}]
     theirs = {
-        number: rule_of(pack, number).k
+        number: rule_of(pack, number).most
         for number in kinds
         if not own_only and any(counts_for_others(pack, number, sector) for sector in sectors)
     }

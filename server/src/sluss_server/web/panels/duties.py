@@ -1,6 +1,7 @@
 """Duties: what the own agency has to do by law or decision, and what is overdue.
 
 Of a task the server knows its code and its clock; what it is about is sealed.
+Tasks about reports whose existence is secret are in none of these numbers; the own devices alone have them.
 Source: docs/secrecy-rules.md B4, B6 step 5; docs/protocol.md section 4.
 
 > INVARIANT: of the own agency alone, as it is now, and never by who has to do it.
@@ -22,6 +23,7 @@ from sluss_server.web.panels.base import Panel, mark
 RAISED: Final[Mapping[str, str]] = {
     "bulk_open": mark("Look at who opened many rows at once"),
     "bulk_read": mark("Look at who read many reports at once"),
+    "log_review": mark("Look through who opened and read what"),
 }
 """The tasks that a server raises itself, marked."""
 

@@ -168,7 +168,7 @@ def theirs(viewer: Viewer, kinds: Iterable[int]) -> dict[int, int]:
     """Return the kinds of which something of others is published, each with the least number that is shown."""
     sectors = {one.sector for agency, one in viewer.view.directories.items() if agency != viewer.agency}
     return {
-        kind: rule_of(viewer.pack, kind).k
+        kind: rule_of(viewer.pack, kind).most
         for kind in kinds
         if any(counts_for_others(viewer.pack, kind, sector) for sector in sectors)
     }

@@ -1,6 +1,7 @@
 """Zones: where reports of a week were, by the partnership's own zones, in classes.
 
 A class is of what is known: the own agency's exact number and what is published of the others at that scene.
+Beside the numbers stands what a scene is and what is wanted of it: the registry's agency's word, else the newest one.
 Refuses maps of others: nothing is drawn but the zones of the registry, so that nobody else learns who looks at what.
 
 Source: docs/secrecy-rules.md B8; docs/protocol.md section 2, `Scene`.
@@ -9,18 +10,20 @@ Source: docs/secrecy-rules.md B8; docs/protocol.md section 2, `Scene`.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from sluss_schemas.directory import Scene
-from sluss_schemas.policy.model import Kind
+from sluss_schemas.policy.model import Code, Kind, Pack
+from sluss_schemas.statements import STATE, STRATEGY, SceneTerms
 from sluss_server.services import Services
 from sluss_server.services.sessions import Viewer
 from sluss_server.web.asking import Ask
 from sluss_server.web.panels import counts, shapes
 from sluss_server.web.panels.base import Panel, mark
 from sluss_server.web.panels.counts import Counts, Figure
+from sluss_server.web.panels.figures import codes
 from sluss_server.web.panels.shapes import Drawn
 
 if TYPE_CHECKING:
@@ -59,12 +62,23 @@ class Zone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stated:
+    """What a scene is stated to be, as it holds now; a code is None where nothing is decided."""
+
+    state: Code | None
+    since: int
+    strategy: Code | None
+    strategy_since: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Zones:
-    """The scenes of a week; `kind` is None for all kinds together."""
+    """The scenes of a week; `kind` is None for all kinds together, and of `stated` is what a page shows, by number."""
 
     zones: tuple[Zone, ...]
     kinds: tuple[Kind, ...]
     kind: Kind | None
+    stated: Mapping[int, Stated] = field(default_factory=dict)
 
     @property
     def drawn(self) -> tuple[Zone, ...]:
@@ -104,6 +118,23 @@ async def load(services: Services, viewer: Viewer, ask: Ask) -> Zones:
     )
 
 
+async def load_page(services: Services, viewer: Viewer, ask: Ask) -> Zones:
+    """Load the same, and what the scenes are stated to be."""
+    data = await load(services, viewer, ask)
+    registry = await services.registry.current(viewer.partnership, since_week=ask.week * 7)
+    return replace(data, stated={number: stated(viewer.pack, said[0][1]) for number, said in registry.scenes.items()})
+
+
+def stated(pack: Pack, terms: SceneTerms) -> Stated:
+    """Return what a statement says, in the pack's codes."""
+    return Stated(
+        state=next((code for code in codes(pack, STATE) if code.n == terms.state), None),
+        since=terms.since,
+        strategy=next((code for code in codes(pack, STRATEGY) if code.n == terms.strategy), None),
+        strategy_since=terms.strategy_since,
+    )
+
+
 def geojson(data: Zones, words: Words) -> dict[str, object]:
     """Return the map's zones (RFC 7946), each with its class and what the table says of it."""
     return {
@@ -131,4 +162,4 @@ def _geometry(scene: Scene) -> dict[str, object]:
     return {"type": "MultiPolygon", "coordinates": list(shapes.shape(scene.zone or ""))}
 
 
-PANEL: Final = Panel(name="zones", title=mark("The week on the map"), load=load)
+PANEL: Final = Panel(name="zones", title=mark("The week on the map"), load=load_page)

@@ -1,6 +1,6 @@
 """What the columns, kinds, dimensions and codes of the CSV mean, in both languages, from the pack that is in force.
 
-> INVARIANT: every name that `tables.py` can write stands here.
+> INVARIANT: every name that `tables.py` and `months.py` can write stands here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from sluss_schemas.policy.model import Pack
 from sluss_server.aggregates.catalogue import dimensions
 from sluss_server.services.sessions import Viewer
 from sluss_server.web.panels.counts import kinds_offered
+from sluss_server.web.weekly import months
 from sluss_server.web.weekly.naming import ALL, FACTS, VALUES, Names
 from sluss_server.web.weekly.tables import COLUMNS
 from sluss_server.web.wording import words
@@ -26,6 +27,8 @@ def rows(viewer: Viewer) -> Iterator[Row]:
     yield NAMES
     for name, meaning in COLUMNS.items():
         yield ("column", "", name, *both(meaning))
+    for name, meaning in months.COLUMNS.items():
+        yield ("column", months.OF, name, *both(meaning))
     for kind in kinds_offered(pack):
         yield ("kind", "", kind.name, kind.en, kind.sv)
     yield from _dimensions(pack)

@@ -7,6 +7,7 @@ Source: RFC 4180; for the mark at the beginning and the guard, what Excel and Li
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterable
@@ -26,8 +27,13 @@ def guarded(cell: str | int) -> str:
 
 def written(rows: Iterable[Iterable[str | int]]) -> bytes:
     """Return a file of rows, the first of which are its columns' names."""
+    return codecs.BOM_UTF8 + lines(rows)
+
+
+def lines(rows: Iterable[Iterable[str | int]]) -> bytes:
+    """Return rows alone, for a file that is written piece by piece."""
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\r\n")
     for row in rows:
         writer.writerow([guarded(cell) for cell in row])
-    return file.getvalue().encode("utf-8-sig")
+    return file.getvalue().encode()

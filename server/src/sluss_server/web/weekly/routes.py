@@ -1,4 +1,4 @@
-"""The addresses of the weekly pack: a week as PDF, CSV and GeoJSON, the codebook, and a month of the own facts.
+"""The addresses of the weekly pack: a week as PDF, CSV and GeoJSON, the codebook, months, and a month of the own facts.
 
 Refuses whoever has no session, as pages do; a week or a month that is none, or is yet to come, is a page that says so.
 
@@ -48,6 +48,7 @@ def routes(shell: Shell) -> list[HTTPRouteHandler]:
         _handler(f"{ROOT}/week/{{name:str}}", packs.week),
         _handler(f"{ROOT}/codebook.csv", packs.codebook),
         _handler(f"{ROOT}/facts.jsonl", packs.facts),
+        _handler(f"{ROOT}/months.csv", packs.months),
     ]
 
 
@@ -91,6 +92,21 @@ class Packs(Desk):
         pages = self._shell.services.coded.between(viewer, days)
         return ASGIStreamingResponse(
             iterator=lines.lines(viewer, pages), media_type=JSON_LINES, headers=_headers(f"sluss-facts-{name}.jsonl")
+        )
+
+    async def months(self, request: Request[Any, Any, Any]) -> ASGIResponse:
+        """Stream the own agency's exact counts of some months."""
+        from sluss_server.web.weekly import months  # noqa: PLC0415
+
+        wishes, viewer = await self._asked(request)
+        query = asking.query_of(request.scope)
+        last, _ = month(query.get("month", ""), viewer)
+        asked = months.asked(last, query.get("months", ""))
+        name = f"sluss-months-{months.name_of(asked[0])}-{last}-{wishes.lang}.csv"
+        return ASGIStreamingResponse(
+            iterator=months.file(self._shell.services, viewer, asked, wishes.lang),
+            media_type=CSV,
+            headers=_headers(name),
         )
 
     async def _pdf(self, wishes: Wishes, viewer: Viewer, ask: Ask) -> ASGIResponse:

@@ -75,7 +75,7 @@ def rows(viewer: Viewer, found: Read, week: int, lang: Language) -> Iterator[_Ro
 def _published(viewer: Viewer, one: Shown) -> Iterable[str | int]:
     rule = rule_of(viewer.pack, one.kind)
     if one.figure is None:
-        return ("others", f"<{rule.k}", "yes", "")
+        return ("others", f"<{rule.least(one.cell)}", "yes", "")
     return ("others", one.figure, "", rule.round_to)
 
 
