@@ -1,7 +1,8 @@
 """The command: `python -m benchmarks`, from the repository's root.
 
 Progress goes to standard error, the table to standard output.
-Refuses to write a page of a part of the workloads, or of sizes that mean nothing.
+With `--only`, what is written takes the place of those workloads' rows on the page and leaves the others.
+Refuses to write figures of sizes that mean nothing to the page of the documentation.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from sluss_client import clock
@@ -56,10 +59,11 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--full", action="store_true", help="large sizes: up to 200,000 stored reports; half an hour")
     size.add_argument("--tiny", action="store_true", help="only show that everything runs; the figures mean nothing")
-    parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="write the page; with --only, those rows of it")
+    parser.add_argument("--page", type=Path, default=page.PAGE, help="the page, docs/benchmarks.md unless it is said")
     found = parser.parse_args(given)
-    if found.write and (found.only or found.tiny):
-        parser.error("the page holds one whole run: use --write without --only and --tiny")
+    if found.write and found.tiny and found.page.resolve() == page.PAGE.resolve():
+        parser.error("the page holds figures that mean something: use --write and --tiny with another --page")
     return found
 
 
@@ -67,11 +71,19 @@ def main(given: Sequence[str]) -> int:
     """Run what was asked for, and print the table."""
     found = _arguments(given)
     chosen = sizes.FULL if found.full else sizes.TINY if found.tiny else sizes.DEFAULT
+    if found.write and found.only:
+        # Before a quarter of an hour is spent on it.
+        page.check(found.page.read_text(encoding="utf-8"), machine.facts(Path(tempfile.gettempdir())), chosen)
     figures, facts = asyncio.run(run(chosen, found.only or NAMES))
     print(table(figures))
     print(markdown(("what", "is"), [list(one) for one in facts]))
     if found.write:
-        print(page.write(page.render(figures, facts, chosen, now=clock.now())), file=sys.stderr)
+        now = clock.now()
+        if found.only:
+            text = page.merge(found.page.read_text(encoding="utf-8"), figures, facts, chosen, now=now)
+        else:
+            text = page.render(figures, facts, chosen, now=now)
+        print(page.write(text, found.page), file=sys.stderr)
     return 0
 
 

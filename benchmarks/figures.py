@@ -91,14 +91,38 @@ HEADINGS: Final = ("id", "work", "measured: median (min-max)", "limit of the run
 
 def table(figures: Sequence[Figure]) -> str:
     """Return the Markdown table of figures, by workload."""
-    ordered = sorted(figures, key=lambda one: int(one.workload.removeprefix("P")))
-    return markdown(HEADINGS, [_cells(one) for one in ordered])
+    return merged((), figures)
+
+
+def merged(kept: Sequence[Sequence[str]], figures: Sequence[Figure]) -> str:
+    """Return the same table with rows that an earlier one had."""
+    rows = [*kept, *(_cells(one) for one in figures)]
+    return markdown(HEADINGS, sorted(rows, key=lambda row: int(row[0].removeprefix("P"))))
+
+
+def rows_of(text: str, headings: Sequence[str]) -> list[list[str]]:
+    """Return the rows of the first Markdown table of a text that has these headings; none where there is no such."""
+    lines = iter(text.splitlines())
+    head = _line(headings)
+    if head not in (line.rstrip() for line in lines):
+        return []
+    next(lines, "")
+    found = list[list[str]]()
+    for line in lines:
+        if not line.startswith("| "):
+            break
+        found.append(line.strip().removeprefix("| ").removesuffix(" |").split(" | "))
+    return found
 
 
 def markdown(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "".join(f"{_line(line)}\n" for line in lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def _cells(one: Figure) -> list[str]:

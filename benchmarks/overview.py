@@ -1,12 +1,12 @@
 """P10: the supervisors' overview over a million reports.
 
-Counted: reports of all agencies that own a kind, each through what a push calls when it stores facts (`Changes`, the
-rollups, the facts), in transactions of 2,000; then the server itself publishes the weeks, as it does every day.
 Three servers: `few` has 10,000 reports in the last 60 weeks; `old` has the same, and 990,000 in the years before, so
 that a question that grows with what is stored is a hundred times as long there; `even` has 1,000,000 evenly in five
-years, thousands a week, which fills nearly every cell of the tables.
+years, thousands a week, which fills nearly every cell of the tables. What is filled in says `counted.py`; then the
+servers publish the weeks themselves, as they do every day.
 Measured: every page of the overview and the counts that a supervisor's device asks for, each for another week than the
-time before; and the first page of a server that has just begun to listen.
+time before; the week's files and a chart, which have no target; and the first page of a server that has just begun to
+listen.
 Not measured: sealing, pushing and storing the reports' sections (P1), TLS, a network, what a browser does with a page.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import shutil
 import socket
 import sqlite3
@@ -32,24 +31,20 @@ from sluss_client import Device, clock
 from sluss_client.testing import Town
 from sluss_schemas.codec import encode
 from sluss_schemas.counts import CountsAsk
-from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import builtin
-from sluss_server.aggregates.catalogue import Dimension, dimensions, is_counted
-from sluss_server.aggregates.cells import NOT_GIVEN, SEVERAL, day_of, week_name, week_of
-from sluss_server.services.counting import Changes
-from sluss_server.services.rules import Rules
-from sluss_server.storage import facts
-from sluss_server.storage.engine import open_engine
-from sluss_server.storage.facts import FactsRow
+from sluss_server.aggregates.cells import day_of, week_name, week_of
 from sluss_server.web.guard import ROOT, SESSION
 from sluss_server.web.panels import SHEETS
 
-from benchmarks import raw_http, yardsticks
+from benchmarks import counted, raw_http, yardsticks
+from benchmarks.counted import Filling
 from benchmarks.figures import Figure, Limit
 from benchmarks.ground import Ground
 from benchmarks.servers import CLOCK, Server
 
 _AGENCIES: Final = ("security", "police", "municipality", "social_services")
+_LOOKS: Final = "municipality"
+"""Whose supervisor looks: it files what a page follows report by report, defects and meetings."""
 _LATEST: Final = 60
 """Weeks that the server publishes, and in which the few reports lie."""
 _WEEKS: Final = 52 * 5
@@ -57,15 +52,18 @@ _LOOKED_AT: Final = 26
 """Weeks that are asked for in turn; with the half year before each, they are among the latest."""
 _QUARTER: Final = 13
 """Weeks of one question to the counts."""
-_AT_ONCE: Final = 2_000
-_NOT_GIVEN_SHARE: Final = 0.2
-_DAY_S: Final = 86_400
-_STAFF: Final = 40
-"""Colleagues of each agency, whose parts of sensitive counts are kept."""
 _P95_AIM_MS: Final = 150
 _SAME: Final = 1.2
 _COLD_AIM_MS: Final = 1_000
 _CUBE: Final = "/v1/cube"
+_FILES: Final = {
+    "the week as PDF": "/week/{week}.pdf",
+    "the week as CSV": "/week/{week}.csv",
+    "the chart of a half year as SVG": "/chart/trend.svg?week={week}",
+}
+"""What is asked for by a click and not with each page."""
+_FILES_SHARE: Final = 4
+"""A file is asked for once where a page is asked for so often."""
 _PATIENCE_S: Final = 900
 _BODY: Final = 2_048
 
@@ -77,12 +75,12 @@ class Seat:
     device: Device
     cookie: str
 
-    def page(self, url: str, path: str, week: str) -> bytes:
-        """Return the request for a page of the overview."""
+    def page(self, url: str, address: str) -> bytes:
+        """Return the request for a page of the overview, or for one of its files."""
         lines = (
-            f"GET {ROOT}{path}?week={week} HTTP/1.1",
+            f"GET {ROOT}{address} HTTP/1.1",
             f"host: {urlsplit(url).netloc}",
-            "accept: text/html",
+            "accept: */*",
             "accept-language: sv",
             f"cookie: {SESSION}={self.cookie}",
         )
@@ -99,6 +97,7 @@ async def p10(ground: Ground) -> list[Figure]:
     few, many = sizes.counted
     async with _held(ground) as (seat, servers):
         asked = {name: list(_requests(seat, server.url, _this_week())) for name, server in servers.items()}
+        files = list(_files(seat, servers["even"].url, _this_week()))
         latencies: dict[tuple[str, str], list[list[float]]] = {}
         empty, cold, cold_few = list[float](), list[float](), list[float]()
         for number in range(sizes.rounds):
@@ -111,6 +110,10 @@ async def p10(ground: Ground) -> list[Figure]:
                     taken = [requests[look % len(requests)] for look in range(sizes.looks)]
                     done = await ground.call("load", raw_http.run, server.url, taken, 1)
                     latencies.setdefault((name, what), []).append(done.latencies)
+            for what, requests in files:
+                taken = [requests[look % len(requests)] for look in range(-(-sizes.looks // _FILES_SHARE))]
+                done = await ground.call("load", raw_http.run, servers["even"].url, taken, 1)
+                latencies.setdefault(("even", what), []).append(done.latencies)
         for _ in range(sizes.rounds):
             cold_few.append(await _first_page(ground, seat, servers["few"]))
             cold.append(await _first_page(ground, seat, servers["even"]))
@@ -126,6 +129,10 @@ async def p10(ground: Ground) -> list[Figure]:
         work = f"{what}, {few:,} reports in the weeks that are read and {many - few:,} before, p50"
         flat = Figure(workload="P10", work=work, unit="ms", rounds=p50s["old"], limit=before)
         figures.append(flat.aimed(f"ratio ≤ {_SAME}", met=flat.ratio <= _SAME))
+    for what, _ in files:
+        p50s_of = tuple(yardsticks.ms(one, 0.5) for one in latencies["even", what])
+        work = f"{what}, {many:,} reports evenly in five years, p50"
+        figures.append(Figure(workload="P10", work=work, unit="ms", rounds=p50s_of, limit=no_op))
     first = Figure(
         workload="P10",
         work=f"the first page of a server that began to listen, {many:,} reports",
@@ -140,11 +147,18 @@ def _requests(seat: Seat, url: str, this_week: int) -> Iterator[tuple[str, list[
     """Yield what is asked for, by name: one request for each week."""
     weeks = [week_name(this_week - before) for before in range(_LOOKED_AT)]
     for sheet in SHEETS:
-        yield f"page {ROOT}{sheet.path}", [seat.page(url, sheet.path, week) for week in weeks]
+        yield f"page {ROOT}{sheet.path}", [seat.page(url, f"{sheet.path}?week={week}") for week in weeks]
     quarters = [
         (week_name(this_week - before - _QUARTER + 1), week_name(this_week - before)) for before in range(_LOOKED_AT)
     ]
     yield f"counts of {_QUARTER} weeks, every kind", [seat.counts(url, *quarter) for quarter in quarters]
+
+
+def _files(seat: Seat, url: str, this_week: int) -> Iterator[tuple[str, list[bytes]]]:
+    """Yield what takes a processor for a while, by name: one request for each week."""
+    weeks = [week_name(this_week - before) for before in range(_LOOKED_AT)]
+    for what, address in _FILES.items():
+        yield what, [seat.page(url, address.format(week=week)) for week in weeks]
 
 
 def _this_week() -> int:
@@ -158,7 +172,7 @@ def _nothing(url: str, count: int) -> list[float]:
 async def _first_page(ground: Ground, seat: Seat, server: Server) -> float:
     """Return the milliseconds of the first page after a server said that it listens, connecting included."""
     await ground.fresh(server)
-    request = seat.page(server.url, "", week_name(_this_week()))
+    request = seat.page(server.url, f"?week={week_name(_this_week())}")
     return 1000 * await ground.call("load", _cold, server.url, request)
 
 
@@ -180,25 +194,22 @@ async def _held(ground: Ground) -> AsyncIterator[tuple[Seat, dict[str, Server]]]
         if town.server is None:
             message = "the town has no server of its own"
             raise RuntimeError(message)
-        boss = await town.device(_AGENCIES[0], "supervisors")
+        boss = await town.device(_LOOKS, "supervisors")
         seat = Seat(device=boss, cookie=_signed_in(await boss.launch()))
         own_clock = os.environ.pop(CLOCK)
         town.server.stop()
         servers = dict[str, Server]()
         few, many = ground.sizes.counted
         try:
-            for name, source, count, weeks in (
-                ("few", town.server.data, few, (0, _LATEST)),
-                ("old", town.folder / "few", many - few, (_LATEST, _WEEKS)),
-                ("even", town.server.data, many, (0, _WEEKS)),
-            ):
-                ground.say(f"P10: the reports of `{name}`")
-                data = town.folder / name
-                await asyncio.to_thread(shutil.copytree, source, data)
-                await _count(ground, boss, data, count, weeks)
-                servers[name] = Server(data, _free_port())
+            await _filled(ground, boss, (town.server.data, town.folder / "few"), few, (0, _LATEST))
+            await asyncio.gather(
+                _filled(ground, boss, (town.folder / "few", town.folder / "old"), many - few, (_LATEST, _WEEKS)),
+                _filled(ground, boss, (town.server.data, town.folder / "even"), many, (0, _WEEKS)),
+            )
+            for name in ("few", "old", "even"):
+                servers[name] = Server(town.folder / name, _free_port())
+                await asyncio.to_thread(servers[name].start)
             for name, server in servers.items():
-                await asyncio.to_thread(server.start)
                 figures = await _published(server.data, _this_week())
                 ground.say(f"P10: {figures:,} figures published by `{name}`")
             yield seat, servers
@@ -250,61 +261,24 @@ def _database(data: Path) -> Path:
     return file
 
 
-# what is counted
-
-
-async def _count(ground: Ground, boss: Device, data: Path, count: int, weeks: tuple[int, int]) -> None:
-    """Count so many reports of some weeks (from how many ago, until before how many), as pushes do it."""
-    pack, rules = builtin()[-1], Rules(builtin())
-    made = _reports(pack, boss, count, weeks)
-    engine = open_engine(f"sqlite:///{_database(data)}")
-    try:
-        writer = await engine.writer_connection()
-        try:
-            for start in range(0, count, _AT_ONCE):
-                rows = [next(made) for _ in range(min(_AT_ONCE, count - start))]
-                changes = Changes(rules)
-                for row in rows:
-                    changes.add(row, pack.digest)
-                async with writer.begin():
-                    await facts.insert(writer, rows)
-                    await changes.write(writer)
-                if start % (100 * _AT_ONCE) == 0:
-                    ground.say(f"  {start + len(rows):,} of {count:,} reports counted")
-        finally:
-            await writer.close()
-    finally:
-        await engine.close()
-
-
-def _reports(pack: Pack, boss: Device, count: int, weeks: tuple[int, int]) -> Iterator[FactsRow]:
-    """Yield the facts of made-up reports, the same in every run but for the agencies' ids."""
-    chance = random.Random(count)  # no secret
+async def _filled(ground: Ground, boss: Device, places: tuple[Path, Path], count: int, weeks: tuple[int, int]) -> None:
+    """Fill so many reports of some weeks into a copy of a server's data, in a process of its own."""
+    source, data = places
+    await asyncio.to_thread(shutil.copytree, source, data)
     config, now = boss.local.config, clock.now()
-    owners = [(bytes(one.agency), one.sector) for one in boss.local.trust.agencies(now)]
-    scenes = [0, *boss.local.trust.registry(now)]
-    kinds = [
-        (kind, agency, dimensions(pack, kind))
-        for kind in sorted(pack.kinds)
-        if is_counted(pack, kind)
-        for agency, sector in owners
-        if sector in pack.kinds[kind].owners
-    ]
-    first, after = (7 * _DAY_S * one for one in weeks)
-    for _ in range(count):
-        kind, agency, dims = chance.choice(kinds)
-        at = now - chance.randrange(first + 1, after)
-        values = tuple(_value(chance, one) for one in dims)
-        who = chance.randrange(_STAFF).to_bytes(16, "big")
-        scene = chance.choice(scenes)
-        yield FactsRow(config.partnership, chance.randbytes(32), agency, kind, scene, at, encode(values), who)
-
-
-def _value(chance: random.Random, one: Dimension) -> int | None:
-    given = [value for value in one.values if value not in {NOT_GIVEN, SEVERAL}]
-    if chance.random() < _NOT_GIVEN_SHARE:
-        return None
-    return chance.choice(given) if given else chance.randrange(4)
+    filling = Filling(
+        database=_database(data),
+        partnership=bytes(config.partnership),
+        owners=tuple((bytes(one.agency), one.sector) for one in boss.local.trust.agencies(now)),
+        seat=bytes(config.agency),
+        device=bytes(boss.local.keys.kid),
+        scenes=tuple(boss.local.trust.registry(now)),
+        now=now,
+        count=count,
+        weeks=weeks,
+    )
+    versions, records, rows = await ground.call(f"filler {data.name}", counted.fill, filling)
+    ground.say(f"P10: `{data.name}` has {rows:,} reports more, {versions:,} stored versions, {records:,} case records")
 
 
 def _free_port() -> int:

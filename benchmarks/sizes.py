@@ -31,7 +31,7 @@ class Sizes:
         rotations: rotations of P8, alone and by a sync each.
         entries: of the directory that P8 replays; in all.
         asked: requests of P8's device before it is revoked.
-        counted: numbers of reports that P10's two servers have counted; in all.
+        counted: numbers of reports that P10's servers have counted, few and many; in all.
         looks: requests of P10 for each page.
 
     """

@@ -225,6 +225,11 @@ async def test_the_whole_table_of_each_scene_stands_beneath_its_pictures(seat: S
     await page.click("#each-scene summary")
     await expect(own.locator("tbody tr").nth(1).locator("td")).to_have_text(["4", "0", "1"])
     await expect(others.locator("tbody tr").first.locator("td").first).to_have_text("≥ 10")
+    # What the scene is and what is wanted of it, beside its numbers on the map.
+    stated = page.locator("#zones tbody tr").first.locator("td")
+    await expect(stated.nth(4)).to_have_text("confirmed, 6 Feb 2026")
+    await expect(stated.nth(5)).to_have_text("reduce, 6 Feb 2026")
+    await expect(page.locator("#zones tbody tr").nth(1).locator("td").nth(5)).to_have_text("not stated")
     await page.close()
 
 
