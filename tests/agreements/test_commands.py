@@ -56,6 +56,28 @@ async def over() -> None:
     """Leave what was agreed on: the founders are closed here."""
 
 
+async def ends(police: Desk, wide: str) -> None:
+    """Suspend, resume and end an agreement, and see each time who loses or gains by it."""
+    looked = await police.run("agreement", "end", wide, "--dry-run", "--lang", "sv")
+    assert looked.out.startswith("Skulle få mindre:\n  Socialtjänsten, läget, av det som skrivs av: Polisen.")
+    would = await police.json("agreement", "end", wide, "--dry-run")
+    assert [(one["compartment"], one["direction"]) for one in would["changes"]] == [
+        ("SIT", "narrower"),
+        ("PLC", "narrower"),
+    ]
+    assert [one["state"] for one in await police.json("agreement", "list")] == ["in_force"]
+    assert await police.json("agreement", "end", wide, "--suspend") == {
+        "id": wide, "state": "suspended", "changes": would["changes"],
+    }  # fmt: skip
+    nothing = {"id": wide, "state": "", "changes": []}
+    assert await police.json("agreement", "end", wide, "--suspend", "--dry-run") == nothing
+    assert [one["state"] for one in await police.json("agreement", "list")] == ["suspended"]
+    resumed = await police.json("agreement", "end", wide, "--resume")
+    assert {one["direction"] for one in resumed["changes"]} == {"wider"}
+    assert "Would lose:" in (await police.run("agreement", "end", wide)).out
+    assert [one["state"] for one in await police.json("agreement", "list")] == ["terminated"]
+
+
 async def test_from_a_draft_to_the_end_of_an_agreement(town: Town, tmp_path: Path) -> None:
     boss = await town.device("social_services", "supervisors")
     for device in (boss, *town.founders.values()):
@@ -69,6 +91,10 @@ async def test_from_a_draft_to_the_end_of_an_agreement(town: Town, tmp_path: Pat
     assert drafted["state"] == "draft"
     assert drafted["gains"][0]["reader"] == "social_services/field"
     assert "situation brief" in drafted["gains"][0]["parts"]
+    assert {(one["audience"], one["compartment"], one["direction"]) for one in drafted["changes"]} >= {
+        ("SOC", "SIT", "wider"),
+        ("SOC", "PLC", "wider"),
+    }
     wide = drafted["id"]
     assert await police.json("agreement", "sign", wide) == {"state": "in_directory"}
     await social.json("sync")
@@ -90,11 +116,7 @@ async def test_from_a_draft_to_the_end_of_an_agreement(town: Town, tmp_path: Pat
     assert (check["ok"], check["value"][0]["warns"]) == (True, 30)
 
     assert (await police.refused("agreement", "end", "ffff"))["code"] == "unknown_agreement"
-    assert await police.json("agreement", "end", wide, "--suspend") == {"id": wide, "state": "suspended"}
-    assert [one["state"] for one in await police.json("agreement", "list")] == ["suspended"]
-    assert await police.json("agreement", "end", wide, "--resume") == {"id": wide, "state": "resumed"}
-    assert await police.json("agreement", "end", wide) == {"id": wide, "state": "terminated"}
-    assert [one["state"] for one in await police.json("agreement", "list")] == ["terminated"]
+    await ends(police, wide)
 
     # S15
     text = draft(now, now + timedelta(days=20), NAMES, parties=("security", "social_services"))

@@ -48,23 +48,26 @@ def test_a_zone_is_set_once_and_taken_away(partnership: Partnership, tmp_path: P
         ('{"type": "Polygon",\n "coordinates": [\n  [[1 2]]\n ]}', "line 3"),
         ("", "line 1"),
         ("a map of the square", "line 1"),
-        ("[]", "file"),
-        ('{"type": "Point", "coordinates": [18, 59]}', "type"),
-        ('{"type": "FeatureCollection", "features": []}', "features"),
-        (json.dumps({"type": "Feature", "geometry": None}), "geometry"),
-        (json.dumps({"type": "Polygon", "coordinates": [[*SQUARE[:-1], [18.0, 59.0]]]}), "coordinates[0]"),
+        ("[]", "line 1"),
+        ('{\n"coordinates": [18, 59],\n"type": "Point"}', "line 3, type"),
+        ('{\n"type": "FeatureCollection",\n\n"features": []}', "line 4, features"),
+        (json.dumps({"type": "Feature", "geometry": None}), "line 1, geometry"),
+        (json.dumps({"type": "Polygon", "coordinates": [[*SQUARE[:-1], [18.0, 59.0]]]}), "line 1, coordinates[0]"),
         (json.dumps({"type": "Polygon", "coordinates": [[*SQUARE[:2], [6580000.0, 674000.0], SQUARE[0]]]}), "[0][2]"),
         (
             json.dumps({"type": "MultiPolygon", "coordinates": [[SQUARE], [[*SQUARE[:2], ["x", 1], SQUARE[0]]]]}),
             "[1][0][2]",
         ),
-        ('{"type": "Polygon", "coordinates": [[[NaN, 1]]]}', "file"),
+        ('{"type": "Polygon",\n "coordinates": [[[NaN, 1]]]}', "line 2"),
+        (b'{"type": "Polygon",\n "name": "T\xe4by"}', "line 2"),
     ],
 )
 def test_a_file_that_is_no_geojson_is_refused_with_its_line_or_its_coordinate(
-    partnership: Partnership, tmp_path: Path, text: str, where: str
+    partnership: Partnership, tmp_path: Path, text: str | bytes, where: str
 ) -> None:
-    result = founder(partnership, "scenes", "zone", "square", written(tmp_path, text))
+    path = tmp_path / "zone.geojson"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    result = founder(partnership, "scenes", "zone", "square", path)
     assert (result.code, result.error) == (1, "bad_zone")
     assert result.err.split(": ")[1].endswith(where)
 

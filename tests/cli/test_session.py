@@ -47,9 +47,11 @@ def filed_without_network(partnership: Partnership, guard: Terminal) -> dict[str
         assert {tuple(row) for row in rows} == {("audience", "compartment", "form", "rule", "reason", "law")}
         assert {row["audience"] for row in rows} >= {"security/field", "police/field"}
         filed = guard.json("file", "order_incident", "--duty", "L14=send", "--json", "-", given=json.dumps(INCIDENT))
-        assert set(filed) == {"id", "kind", "version", "state", "readers", "duties_due", "hold", "until"}
+        told = {"id", "kind", "version", "state", "readers", "duties_due", "nobody_receives", "hold", "until"}
+        assert set(filed) == told
         assert (filed["kind"], filed["version"], filed["state"]) == ("order_incident", 1, "waiting")
-        assert filed["duties_due"] == []
+        # Of somebody who may be a child it asks, although social services are no part of this.
+        assert (filed["duties_due"], filed["nobody_receives"]) == (["L11"], ["L11"])
         assert ("police/field", "subject") in {(row["audience"], row["compartment"]) for row in filed["readers"]}
         waiting = guard.json("outbox")
         assert [(row["id"], row["state"], row["reason"]) for row in waiting] == [(filed["id"], "filed", None)]
@@ -73,13 +75,14 @@ def test_an_incident_goes_from_a_guard_to_the_police(partnership: Partnership) -
 
     filed = filed_without_network(partnership, guard)
 
+    # The alarm: nobody here can receive a report of concern.
     assert guard.json("sync") == {
         "sent": 1,
         "received": 1,
         "dropped": 0,
         "quarantined": 0,
         "waiting": 0,
-        "alarms": 0,
+        "alarms": 1,
     }
     assert guard.json("outbox") == []
     assert partnership.police.json("sync")["received"] == 1
@@ -123,9 +126,14 @@ def test_a_due_duty_is_named_until_it_is_answered(partnership: Partnership) -> N
     given = json.dumps(INCIDENT | {"observed_at": "2026-02-04T21:40+01:00"})
 
     silent = guard.run("file", "order_incident", "--json", "-", given=given)
-    answered = guard.json("file", "order_incident", "--duty", "L14=no", "--json", "-", given=given)
+    answers = ("--duty", "L14=no", "--duty", "L11=no")
+    answered = guard.json("file", "order_incident", *answers, "--json", "-", given=given)
+    fields = ("scene=square", "sub_kind=threat", 'subject=[{"role":"suspect"}]')
+    options = [part for field in fields for part in ("--field", field)]
+    waits = guard.run("file", "order_incident", *options, "--duty", "L14=no", "--duty", "L11=send")
 
-    assert (silent.code, silent.json["duties_due"], answered["duties_due"]) == (0, ["L14"], [])
+    assert (silent.code, silent.json["duties_due"], answered["duties_due"]) == (0, ["L11", "L14"], [])
+    assert "The duty L11 (report of concern about a child): Nobody can receive this here: telephone" in waits.err
 
 
 def test_a_supervisor_lists_what_is_held_and_opens_it(partnership: Partnership) -> None:

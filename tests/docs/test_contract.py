@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import msgspec
+import pytest
 
 import sluss_client
 from sluss_client import Device, Report, SyncResult
+from sluss_client.cli import cli as device_commands
 from sluss_schemas import membership, sync
 from sluss_schemas.problems import CATALOGUE
 from sluss_schemas.sync import OutcomeCode
 from sluss_server import settings
+from sluss_server.cli import cli as server_commands
 from sluss_server.http import openapi
 from sluss_server.http.endpoints import ENDPOINTS
 from sluss_server.http.routes import PAGES
@@ -64,6 +70,34 @@ def test_every_name_of_the_sdk_in_the_contract_exists_and_none_is_missing(reposi
         assert name in {*dir(Report), *Report.__init__.__annotations__, "id", "kind_number"}, name
     for name in sluss_client.__all__:
         assert f"`{name}`" in text or re.search(rf"\b{name}\b", text), name
+
+
+def options(command: click.Command, path: str = "") -> Iterator[tuple[str, set[str]]]:
+    """Yield each command that can be run, and its options besides those that all have."""
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            yield from options(one, f"{path} {name}".strip())
+    if not isinstance(command, click.Group) or command.invoke_without_command:
+        known = {
+            name for one in command.params if isinstance(one, click.Option) for name in [*one.opts, *one.secondary_opts]
+        }
+        yield path, {name for name in known if name.startswith("--")} - {"--json"}
+
+
+@pytest.mark.parametrize(("program", "commands"), [("sluss", server_commands), ("sluss-device", device_commands)])
+def test_the_tables_of_commands_are_those_that_there_are(
+    repository: Path, program: str, commands: click.Command
+) -> None:
+    table = page(repository, "contract.md").split(f"\n### `{program}`\n", 1)[1].split("\n##", 1)[0]
+    written: dict[str, set[str]] = {}
+    for line in re.findall(r"^\| (`.*?`) \|", table, flags=re.MULTILINE):
+        for one in re.findall(r"`([^`]+)`", line):
+            words = one.removeprefix(f"{program} ").replace("\\|", " ").split()
+            path = " ".join(itertools.takewhile(re.compile(r"[a-z][a-z-]*").fullmatch, words))
+            written.setdefault(path, set()).update(re.findall(r"--[a-z-]+", one))
+    there = dict(options(commands))
+    assert written.keys() == there.keys()
+    assert {path: names - {"--json"} for path, names in written.items()} == there
 
 
 def test_the_settings_in_the_operating_page_are_the_servers(repository: Path) -> None:

@@ -1,16 +1,18 @@
 """The demo: it ends by telling the address of the overview, and whoever follows it finds the night there.
 
-The page is looked at as a browser without script does it: a form, a cookie, links.
+The page is looked at as a browser without script does it: a form, a cookie, links; and in the machine's Chromium.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
+import pty
 import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -18,6 +20,9 @@ from typing import Final
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
+
+from tests.web.browser import Seat, chromium
+from tests.web.reading import Pdf
 
 LINK: Final = re.compile(r"(http://\S+/overview/enter/\S+)")
 FORM: Final = "application/x-www-form-urlencoded"
@@ -75,32 +80,43 @@ class Browser:
 
 
 @pytest.fixture(scope="module")
-def link(repository: Path) -> Iterator[str]:
-    """The link that the demo prints, while its server goes on."""
+def link(repository: Path) -> Iterator[Callable[[], str]]:
+    """Gives a link that the demo prints, the next one for a line at its terminal, while its server goes on."""
     command = [sys.executable, "-u", "examples/one_night_at_the_square.py"]
     environment = os.environ | {"COLUMNS": "200"}
+    keyboard, terminal = pty.openpty()
     with subprocess.Popen(
-        command, cwd=repository, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        command, cwd=repository, env=environment, stdin=terminal, stdout=subprocess.PIPE, text=True
     ) as story:
-        assert story.stdout is not None
-        told = list[str]()
-        try:
+        told, given = list[str](), list[str]()
+
+        def printed() -> str:
+            assert story.stdout is not None
             for line in story.stdout:
                 told.append(line)
                 if found := LINK.search(line):
-                    yield found[1]
-                    break
-            else:
-                pytest.fail("".join(told))
+                    return found[1]
+            pytest.fail("".join(told))
+
+        def give() -> str:
+            if given:
+                os.write(keyboard, b"\n")
+            given.append(printed())
+            return given[-1]
+
+        try:
+            yield give
         finally:
             story.send_signal(signal.SIGINT)
-            story.stdout.read()
+            story.communicate()
+            os.close(keyboard)
+            os.close(terminal)
     assert story.returncode == 0
 
 
-def test_the_link_of_the_demo_opens_an_overview_with_something_in_it(link: str) -> None:
-    browser = Browser()
-    answer, body = browser.visit(link)
+def test_the_link_of_the_demo_opens_an_overview_with_something_in_it(link: Callable[[], str]) -> None:
+    browser, address = Browser(), link()
+    answer, body = browser.visit(address)
     assert answer.status == 200
     ((action, fields),) = Page(body.decode()).forms
 
@@ -118,5 +134,33 @@ def test_the_link_of_the_demo_opens_an_overview_with_something_in_it(link: str) 
     assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
     assert body.startswith(b"%PDF-")
     # The link is used up.
-    answer, _ = Browser().visit(urljoin(link, action), fields)
+    answer, _ = Browser().visit(urljoin(address, action), fields)
     assert answer.status in {401, 403, 404, 410}
+
+
+def test_from_the_link_to_the_meetings_paper_it_is_three_clicks(link: Callable[[], str], tmp_path: Path) -> None:
+    path = tmp_path / "week.pdf"
+    week = asyncio.run(three_clicks(link(), path))
+    assert week in Pdf(path.read_bytes()).texts()[0].replace("\xa0", " ")
+
+
+async def three_clicks(address: str, path: Path) -> str:
+    """Take the paper of the last whole week, on whatever day it is, and return what the page calls that week."""
+    async with chromium() as browser:
+        seat = await Seat.take(browser, "{0.scheme}://{0.netloc}".format(urlsplit(address)), locale="en-GB")
+        page = await seat.context.new_page()
+        # The first click is on the link itself.
+        await page.goto(address)
+        await page.click("button.main")
+        await page.wait_for_url(f"{seat.url}/overview")
+        papers = page.locator("#takeaway a[href*='.pdf']")
+        # On a Monday the page is of the last whole week and has its paper alone.
+        whole = papers.last
+        week = str(await whole.text_content()).split(": ")[1]
+        async with page.expect_download() as loading:
+            await whole.click()
+        await (await loading.value).save_as(path)
+        shown = str(await page.locator("h1 .of").text_content())
+        assert await papers.count() == (1 if shown == week else 2)
+        await seat.check(page)
+    return week

@@ -113,7 +113,7 @@ def test_a_recommendation_travels_like_a_duty_when_the_author_chooses_and_is_nev
     may = slots(old, 1, "SEC", RECEPTION)
     assert may.open == 0
     assert may.duties["L19"] == slots(shipped(), 1, "SEC", RECEPTION).duties["L11"]
-    assert duties_due(old, 1, "SEC", AGENCIES, old.valid_from) == ["L14"]  # type: ignore[arg-type]
+    assert duties_due(old, 1, "SEC", old.valid_from) == ["L14"]
     for sent, rows in (((), 0), (("L19",), 1)):
         found = readers(old, 1, "SEC", AGENCIES, duties_sent=sent)  # type: ignore[arg-type]
         assert len([row for row in found if (row.audience, row.compartment) == (TOLD, "subject")]) == rows

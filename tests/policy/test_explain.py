@@ -124,6 +124,20 @@ def test_a_day_before_has_the_law_of_that_day() -> None:
     assert "There is a duty" not in found.sentences[0]
 
 
+def test_a_statute_is_told_with_the_day_since_which_it_reads_so_and_never_a_later_one() -> None:
+    guard = {"kind": 7, "owner": "SEC", "receiver": Receiver("SOC", "reception", own=False), "compartment": "SUB"}
+    now, then = (told(at(builtin(), day), **guard) for day in (date(2026, 1, 20), date(2025, 12, 20)))  # type: ignore[arg-type]  # the four
+    assert "(SoL 19:1 (wording since 2026-01-15); OSL 10:28)" in now.sentences[1]
+    assert "SoL 19:4 (wording since 2025-07-01)" in then.sentences[1]
+    assert "lydelse sedan 2026-01-15" in told(shipped(), **guard, lang="sv").sentences[1]  # type: ignore[arg-type]  # the same
+    for pack in builtin():
+        assert all(one.since <= pack.valid_from for one in pack.law.values()), pack.id
+    assert next(pack.id for pack in builtin() if "OSL 10:18a" in pack.law) == "SE-2025-04-01"
+    cited = {law for cell in shipped().cells.values() for law in cell.law}
+    cited |= {law for ground in shipped().gateways.values() for law in ground.law}
+    assert shipped().law.keys() - cited <= {"SoL 18:2", "SoL 18:6", "SoL 15:6", "SoL 19:6", "lag 2025:170 4 §"}
+
+
 @settings(max_examples=80)
 @given(st.sampled_from(sorted(shipped().cells)), st.integers(0, 0xFFFF), st.sampled_from(LANGUAGES))
 def test_every_part_of_every_report_can_be_told_to_everybody(

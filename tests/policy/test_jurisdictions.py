@@ -200,4 +200,4 @@ def _sketch(jurisdiction: str) -> Pack:
 
 
 def _due(pack: Pack, owner: str) -> list[str]:
-    return duties_due(pack, 1, owner, AGENCIES, pack.valid_from)  # type: ignore[arg-type]
+    return duties_due(pack, 1, owner, pack.valid_from)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 
 from sluss_schemas.ids import AGENCY_SLUGS, COMPARTMENT_NAMES, COMPARTMENTS, Function, Sector, bit
 from sluss_schemas.policy import Reader, Receiver, duties_due, slots
-from sluss_schemas.policy.readers import AgencyView, readers
+from sluss_schemas.policy.readers import AgencyView, asked, readers
 
 from tests.policy.table import shipped
 
@@ -157,17 +157,21 @@ DUE = [
 
 @pytest.mark.parametrize(("kind", "owner", "expected"), DUE)
 def test_the_form_puts_the_duties_that_an_author_answers_alone(kind: str, owner: Sector, expected: list[str]) -> None:
-    assert duties_due(shipped(), int(kind[1:]), owner, TOWN, EVENT) == expected
+    assert duties_due(shipped(), int(kind[1:]), owner, EVENT) == expected
 
 
 def test_before_the_oldest_pack_no_duty_is_due() -> None:
-    assert duties_due(shipped(), 1, "SEC", TOWN, date(2026, 1, 14)) == []
-    assert duties_due(shipped(), 1, "SEC", TOWN, date(2026, 1, 15)) == ["L11", "L14"]
+    assert duties_due(shipped(), 1, "SEC", date(2026, 1, 14)) == []
+    assert duties_due(shipped(), 1, "SEC", date(2026, 1, 15)) == ["L11", "L14"]
 
 
-def test_a_duty_needs_somebody_to_tell() -> None:
-    assert duties_due(shipped(), 1, "SEC", [TOWN[0], TOWN[2]], EVENT) == ["L14"]
-    assert duties_due(shipped(), 1, "SEC", [TOWN[2]], EVENT) == []
+@pytest.mark.parametrize("agencies", [TOWN, [TOWN[0], TOWN[2]], [TOWN[2]]])
+def test_a_duty_is_due_whoever_can_be_reached(agencies: list[AgencyView]) -> None:
+    put = asked(shipped(), 1, "SEC", agencies, event_pack=shipped(), at=EVENT)
+    assert put.due == ("L11", "L14")
+    # What is only recommended needs somebody to tell.
+    of_police = asked(shipped(), 8, "SEC", agencies, event_pack=shipped(), at=EVENT)
+    assert set(of_police.due) <= {"L11", "L14"}
 
 
 def test_a_report_of_concern_is_its_own_duty() -> None:

@@ -10,12 +10,15 @@ import pytest
 from sluss_client import forms
 from sluss_client.device import Device
 from sluss_client.errors import Refused
+from sluss_client.keyring import roster
 from sluss_client.report import Author
 from sluss_schemas.ids import ReportId
 
 from tests.scenarios.people import CENTRAL, KALLE, People, counts, find, held, sights
 from tests.secrecy.canaries import decrypted
 
+NAME = "Sixten Ejdergård-Wrede"
+"""Stands in the guards' roster, and in no text that anybody writes."""
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -120,15 +123,22 @@ async def test_an_extract_for_the_man_has_nothing_of_the_guard_in_it(square: Peo
 
 
 async def test_a_supervisor_of_the_guards_says_who_the_guard_is_for_the_report_of_the_crime(square: People) -> None:
+    boss, founder = square.guards_boss, square.town.founders["security"]
+    roster.set_name(founder.local, square.guard.person_id, NAME)
+    for device in (founder, boss, square.guard):
+        await device.sync()
     filed = square.guard.file(_threat(square), duties={"L14": "send"})
     await square.guard.sync()
-    boss = square.guards_boss
     await boss.sync()
     await boss.inspect(filed.id, reason="The crime is reported to the police.")
     await boss.sync()
     assert sight_of(boss, filed.id) >= {"situation", "subject", "author"}
     await square.police.sync()
     assert square.police.get(filed.id).form_of("author") == "brief"
+    # The name that the own agency's roster has is in no other's hands, nor in the server's.
+    await square.sync()
+    assert NAME.encode() in decrypted(boss.local.store)
+    assert knowing(square) == set()
     made = await boss.disclose(
         filed.id, "L14", to=[square.police.alias], compartments=["author"], tests={"police_should_know": True}
     )
@@ -138,10 +148,27 @@ async def test_a_supervisor_of_the_guards_says_who_the_guard_is_for_the_report_o
     # One officer, for the crime; colleagues and social services have the alias still, or nothing.
     author = square.police.get(filed.id).author
     assert author is not None
-    assert author.person == square.guard.person_id
+    assert (author.person, author.name) == (square.guard.person_id, NAME)
+    assert knowing(square) == {"police"}
     for device in (square.suburban_police, square.worker):
         report = find(device, filed.id)
         assert report is None or report.form_of("author") == "brief"
+    # It was given by mistake: it is gone where it was, and the alias stays.
+    await boss.recall(made.id, "The guard is not needed as a witness.")
+    await boss.sync()
+    await square.police.sync()
+    assert square.police.get(filed.id).author == Author("field", square.guard.alias)
+    assert knowing(square) == set()
+
+
+def knowing(square: People) -> set[str]:
+    """Return who of other agencies has the guard's name in a store; the server has it nowhere."""
+    server = square.town.server
+    assert server is not None
+    files = (one for one in server.data.rglob("*") if one.is_file())
+    assert not any(NAME.encode() in one.read_bytes() for one in files)
+    others = {part: one for part, one in square.everybody.items() if one.agency != "security"}
+    return {part for part, one in others.items() if NAME.encode() in decrypted(one.local.store)}
 
 
 def sight_of(device: Device, report_id: ReportId) -> set[str]:

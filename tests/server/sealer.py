@@ -99,6 +99,8 @@ class Draft:
     forged: Mapping[bytes, int] = field(default_factory=dict)
     """KEM public keys that get a seal which the manifest does not name."""
     counts: bool | None = None
+    contributor: bytes = b""
+    """Who of the staff it is of, for the week's counts; empty for somebody new."""
 
 
 @dataclass(kw_only=True)
@@ -128,7 +130,9 @@ def seal_report(draft: Draft) -> SealedReport:
     first = None if draft.scene is None else sync.Tier(os.urandom(32), encode((draft.scene,)))
     second = None
     if draft.values is not None:
-        second = sync.Tier(os.urandom(32), encode(sync.Tier1(draft.time, draft.values, os.urandom(8))))
+        second = sync.Tier(
+            os.urandom(32), encode(sync.Tier1(draft.time, draft.values, draft.contributor or os.urandom(8)))
+        )
     tiers = (first, second)
     named = {**draft.readers, **dict.fromkeys(draft.unsealed, bit("SIT"))}
     secrets = {public: os.urandom(32) for public in (*named, *draft.forged)}

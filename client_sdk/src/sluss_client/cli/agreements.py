@@ -16,10 +16,13 @@ from sluss_client.agency.agreements import AgreementRow, Gain
 from sluss_client.agency.drafting import EXAMPLE
 from sluss_client.cli import common
 from sluss_client.cli.common import EXIT_CODES
+from sluss_client.cli.disclosing import lang_option
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, StoreError
 from sluss_client.views import moment
 from sluss_schemas.policy.model import Pack
+from sluss_schemas.policy.readers import Language
+from sluss_schemas.policy.simulate import Change, said
 
 out_option = click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write here what whoever comes next needs."
@@ -35,8 +38,9 @@ def agreement() -> None:
 @click.argument("file", required=False, type=click.Path(dir_okay=False, exists=True, path_type=Path))
 @click.option("--example", is_flag=True, help="Print a draft to begin with.")
 @out_option
+@lang_option
 @common.with_json
-def draft(file: Path | None, out: Path | None, *, example: bool, as_json: bool) -> None:
+def draft(file: Path | None, out: Path | None, lang: Language, *, example: bool, as_json: bool) -> None:
     """Check the draft in FILE and say who would read what; nobody else sees it."""
     if example:
         click.echo(EXAMPLE, nl=False)
@@ -45,17 +49,20 @@ def draft(file: Path | None, out: Path | None, *, example: bool, as_json: bool) 
         raise click.UsageError("Give a FILE, or --example.")
     text = _text(file)
 
-    def keep(device: Device) -> tuple[AgreementRow, list[Gain], Pack, bytes]:
-        row = device.agreements.draft(text)
-        return row, device.agreements.gains(row.id), device.pack, device.agreements.file_of(row.id)
+    def keep(device: Device) -> tuple[AgreementRow, list[Gain], list[Change], Pack, bytes]:
+        found = device.agreements
+        row = found.draft(text)
+        return row, found.gains(row.id), found.simulate(row.id, "signed"), device.pack, found.file_of(row.id)
 
-    row, gained, pack, data = common.reading(keep)
+    row, gained, changes, pack, data = common.reading(keep)
     if out is not None:
         _write(out, data)
     if as_json:
-        common.print_json(_shape(row, gained, pack))
-    else:
-        _show(row, gained, pack)
+        common.print_json(_shape(row, gained, pack) | {"changes": msgspec.to_builtins(changes)})
+        return
+    _show(row, gained, pack)
+    for line in () if row.refused else said(changes, lang):
+        click.echo(line)
 
 
 @agreement.command(name="sign", epilog=EXIT_CODES)
@@ -108,21 +115,33 @@ def list_agreements(*, as_json: bool) -> None:
 @click.option("--suspend", "state", flag_value="suspended", help="For a while.")
 @click.option("--resume", "state", flag_value="resumed", help="After a while.")
 @click.option("--for-good", "state", flag_value="terminated", default=True, help="For good; without an option, too.")
+@click.option("--dry-run", is_flag=True, help="Say who would lose or gain what, and change nothing.")
+@lang_option
 @common.with_json
-def end(agreement_id: str, state: Literal["suspended", "terminated", "resumed"] | None, *, as_json: bool) -> None:
-    """End the own part in an agreement; what it opened is closed from that second on."""
+def end(
+    agreement_id: str,
+    state: Literal["suspended", "terminated", "resumed"] | None,
+    lang: Language,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """End the own part in an agreement, and say who loses what; what it opened is closed from that second on."""
+    wanted = state or "terminated"
 
-    async def act(device: Device) -> None:
+    async def act(device: Device) -> list[Change]:
+        if dry_run:
+            return device.agreements.simulate(agreement_id, wanted)
         await device.sync()
-        await device.agreements.end(agreement_id, state or "terminated")
+        changes = device.agreements.simulate(agreement_id, wanted)
+        await device.agreements.end(agreement_id, wanted)
         await device.sync()
+        return changes
 
-    common.on_device(act)
-    _done(
-        {"id": agreement_id, "state": state or "terminated"},
-        f"The agreement is {state or 'terminated'}.",
-        as_json=as_json,
-    )
+    changes = common.on_device(act)
+    row = {"id": agreement_id, "state": "" if dry_run else wanted, "changes": msgspec.to_builtins(changes)}
+    lines = [*said(changes, lang)] if dry_run else [*said(changes, lang), f"The agreement is {wanted}."]
+    _done(row, "\n".join(lines), as_json=as_json)
 
 
 def _shape(row: AgreementRow, gained: list[Gain], pack: Pack) -> dict[str, Any]:

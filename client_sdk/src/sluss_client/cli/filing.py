@@ -19,7 +19,7 @@ import rich_click as click
 from click.exceptions import Exit, UsageError
 
 from sluss_client import holding, importing, mappings
-from sluss_client.answers import ReaderRow, SyncResult
+from sluss_client.answers import Duty, ReaderRow, SyncResult
 from sluss_client.cli import common, shapes
 from sluss_client.cli.common import EXIT_CODES
 from sluss_client.device import Device
@@ -108,11 +108,11 @@ def file(  # noqa: PLR0917  # what the options say
     answers = dict(pair(duty, "--duty") for duty in duties)
     values = (_document(given[0]) if given else {}) | field_values(kind, fields)
 
-    def save(device: Device) -> tuple[Report, list[ReaderRow], list[tuple[str, str]]]:
+    def save(device: Device) -> tuple[Report, list[ReaderRow], list[Duty]]:
         form = make_form(device, kind, values)
         sure = no_names or _asked(device.check_text(form))
         report = device.file(form, answers, hold=hold, confirm_text=sure, quotes=quotes, same_event=same_event)
-        due = [(one.code, one.name) for one in device.duties() if one.report_id == report.id]
+        due = [one for one in device.duties() if one.report_id == report.id]
         return report, device.readers(report, answers), due
 
     report, readers, due = common.reading(save)
@@ -124,7 +124,8 @@ def file(  # noqa: PLR0917  # what the options say
                 "version": report.version,
                 "state": report.state,
                 "readers": [shapes.reader_row(row) for row in readers],
-                "duties_due": [code for code, _ in due],
+                "duties_due": [one.code for one in due],
+                "nobody_receives": [one.code for one in due if not one.receivable],
                 "hold": report.hold or None,
                 "until": None if report.quoted.until is None else _moment(report.quoted.until),
             }
@@ -136,8 +137,13 @@ def file(  # noqa: PLR0917  # what the options say
         common.note(_HELD[report.hold])
     if report.quoted.until is not None:
         common.note(f"It quotes what was opened until {_moment(report.quoted.until)}, and stays with you until then.")
-    for code, name in due:
-        common.note(f"The duty {code} ({name}) waits for an answer: --duty {code}=send or {code}=no.")
+    for one in due:
+        if one.code not in answers:
+            common.note(
+                f"The duty {one.code} ({one.name}) waits for an answer: --duty {one.code}=send or {one.code}=no."
+            )
+        if one.say:
+            common.note(f"The duty {one.code} ({one.name}): {one.say}")
 
 
 def _moment(at: int) -> str:

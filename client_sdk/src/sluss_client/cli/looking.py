@@ -135,15 +135,25 @@ def readers(
 @click.argument("report_id", metavar="ID")
 @click.argument("part", metavar="PART")
 @click.option("--for", "agency", metavar="AGENCY", help="Explain it for the field staff of another agency.")
+@click.option("--person", metavar="ALIAS", help="Explain it for one person, by alias or AGENCY/ALIAS.")
 @click.option("--at", type=click.DateTime(["%Y-%m-%d"]), help="By the law of this day; today's without it.")
 @click.option("--lang", type=click.Choice(["en", "sv"]), default="en", help="The language of the explanation.")
 @common.with_json
-def explain(
-    report_id: str, part: str, agency: str | None, at: datetime | None, lang: Language, *, as_json: bool
+def explain(  # noqa: PLR0917  # the options of a command
+    report_id: str,
+    part: str,
+    agency: str | None,
+    person: str | None,
+    at: datetime | None,
+    lang: Language,
+    *,
+    as_json: bool,
 ) -> None:
     """Say why a PART of a report, for instance subject, is open or closed: rule, law, and until when."""
     day = None if at is None else at.date()
-    told = common.reading(lambda device: device.explain(report_id, part, agency=agency, at=day, lang=lang))
+    told = common.reading(
+        lambda device: device.explain(report_id, part, person=person, agency=agency, at=day, lang=lang)
+    )
     if as_json:
         common.print_json(shapes.told(told))
         return

@@ -97,8 +97,11 @@ def zone(slug: str, file: Path | None, *, without: bool, as_json: bool) -> None:
 def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
+    except OSError:
         raise Invalid("bad_zone", file.name, "Give the path of a GeoJSON file in UTF-8.") from None
+    except UnicodeDecodeError as wrong:
+        line = wrong.object[: wrong.start].count(b"\n") + 1
+        raise Invalid("bad_zone", f"line {line}", "This line is not in UTF-8: save the file in that.") from None
 
 
 @scenes.command(epilog=EXIT_CODES)

@@ -26,7 +26,7 @@ from sluss_client.views import moment
 from sluss_schemas.brief import Brief
 from sluss_schemas.forms.base import HEADS
 from sluss_schemas.ids import COMPARTMENT_NAMES
-from sluss_schemas.policy.explain import Told
+from sluss_schemas.policy.explain import Link, Told
 from sluss_schemas.policy.model import Pack
 
 
@@ -57,12 +57,16 @@ def told(one: Told) -> dict[str, Any]:
         "law": list(one.law),
         "pack": one.pack,
         "valid_from": one.valid_from,
-        "chain": [
-            {"code": link.code, "name": link.name, "law": list(link.law), "ends": _when(link.ends)}
-            for link in one.chain
-        ],
+        "chain": [_link(link) for link in one.chain],
         "ends": _when(one.ends),
+        "ended": [_link(link) for link in one.ended],
+        "known": one.known,
     }
+
+
+def _link(one: Link) -> dict[str, Any]:
+    ends = {"begins": _when(one.begins), "ends": _when(one.ends)}
+    return {"code": one.code, "name": one.name, "law": list(one.law), **ends}
 
 
 def _when(at: int | None) -> str | None:
@@ -105,7 +109,8 @@ def plain(value: object, zone: ZoneInfo) -> object:
             return {"brief": {name: plain(one, zone) for name, one in value.values.items()}}
         case Author():
             person = {"person": plain(value.person, zone), "recorded_at": plain(value.recorded_at, zone)}
-            return {"function": value.function, "alias": value.alias} | person
+            name = {"name": value.name} if value.name else {}
+            return {"function": value.function, "alias": value.alias} | person | name
         case msgspec.Struct():
             each = ((name, getattr(value, name)) for name in value.__struct_fields__)
             return {name: plain(one, zone) for name, one in each if one is not None}
