@@ -10,9 +10,11 @@ from sluss_client.cases.duties import Task
 from sluss_client.cli.checks import Check, examine
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound
+from sluss_client.keyring import roster
 from sluss_schemas.ids import ReportId
 
 from tests.cases.people import CHILD, People
+from tests.secrecy.canaries import decrypted
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -41,6 +43,26 @@ async def test_no_hold_keeps_a_report_of_concern_from_its_receiver(
     await square.guard.sync()
     await square.reception.sync()
     assert square.reception.get(concern.id).subject == [CHILD]
+
+
+async def test_social_services_know_by_name_which_guard_reports_a_child_and_nobody_else_does(square: People) -> None:
+    founder, name = square.town.founders["security"], "Tyra Ejderstad"
+    roster.set_name(founder.local, square.guard.person_id, name)
+    for device in (founder, square.guard):
+        await device.sync()
+    early = square.guard.file(square.concern(), duties={"L11": "send"})
+    late = square.guard.file(square.concern())
+    await square.guard.sync()
+    await square.guard.answer(late.id, {"L11": "send"})
+    await square.guard.sync()
+    await square.reception.sync()
+    for filed in (early, late):
+        author = square.reception.get(filed.id).author
+        assert author is not None
+        assert (author.person, author.name) == (square.guard.person_id, name)
+    for device in (square.police, square.worker):
+        await device.sync()
+        assert name.encode() not in decrypted(device.local.store)
 
 
 async def test_a_report_of_concern_needs_nobodys_approval_also_while_supervisors_are_suspended(square: People) -> None:

@@ -51,6 +51,13 @@ async def test_nothing_leaves_before_somebody_else_has_approved_it(square: Peopl
     assert asked.reasons == (("balanced", L09["reasons"]["balanced"]),)
     with pytest.raises(NotFound):
         await boss.approve(asked.record)
+    worker = f"social_services/{square.worker.alias}"
+    for device in (boss, chief):
+        told = device.explain(report.id, "subject", person=worker)
+        assert (told.form, told.known, told.ended) == (None, False, ())
+        assert told.sentences[-1].startswith("It is proposed, and this device does not know that it was released: ")
+    # Whoever approves need not have opened the report to be told.
+    assert chief.explain(report.id, "subject").ground == "held"
     await chief.approve(asked.record)
     assert [one for one in chief.proposals() if one.record == asked.record] == []
     await chief.sync()
@@ -58,6 +65,8 @@ async def test_nothing_leaves_before_somebody_else_has_approved_it(square: Peopl
     released = await square.disclosed(boss, made, square.worker)
     assert released.state == "released"
     assert square.worker.get(report.id).subject == [KIM]
+    told = boss.explain(report.id, "subject", person=worker)
+    assert (told.form, [link.code for link in told.chain], told.known) == ("full", ["L09"], True)
 
 
 async def test_a_proposal_that_is_refused_ends_there(square: People) -> None:
@@ -66,6 +75,8 @@ async def test_a_proposal_that_is_refused_ends_there(square: People) -> None:
     await square.disclosed(boss, made, chief)
     (asked,) = [one for one in chief.proposals() if one.report_id == report.id]
     await chief.refuse(asked.record, "It is not needed.")
+    told = chief.explain(report.id, "subject", person=f"social_services/{square.worker.alias}")
+    assert "proposed" not in " ".join(told.sentences)
     await chief.sync()
     await boss.sync()
     after = await square.disclosed(boss, made, square.worker)

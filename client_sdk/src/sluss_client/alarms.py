@@ -1,7 +1,8 @@
 """Every alarm that a device can raise: a stable code, and one sentence that says what it means and what to do.
 
 An alarm is about something that was kept out or did not come; nobody has to act at once, because nothing was believed.
-One alarm is about what did not go out: a task whose time is over, which stays until somebody has answered it.
+Some are about what did not go out: a task whose time is over, a duty that nobody can receive, or one that waits in
+quarantine. They stay until somebody has answered it, or it is out.
 It names no content: a code, and the digest or feed that it is about.
 Source: docs/threat-model.md, "What a server that lies can and cannot do".
 
@@ -33,6 +34,14 @@ ALARMS: Final[dict[str, str]] = {
     "facts_differ": f"The scene of a report was changed; the report was kept out. Also {_HOST}",
     # what somebody owed
     "task_overdue": "A duty or a review was not answered in its time: see `sluss-device tasks`, and answer it now.",
+    "duty_unreachable": (
+        "Nobody in this partnership can receive a duty to tell: telephone the receiver now, and record it with "
+        "`sluss-device told`. It leaves by itself once somebody can receive it."
+    ),
+    "duty_in_quarantine": (
+        "A duty to tell waits in quarantine (`sluss-device outbox`, for supervisors `sluss-device quarantine`): "
+        "telephone the receiver now, and have a supervisor countersign it."
+    ),
     # the own agency's ledger
     "feed_withheld": f"The server's ledger has more of a feed than the server gave; it is asked again. Also {_HOST}",
     "ledger_fork": f"The server signed two ledgers of this agency that contradict each other: {_HOST}",

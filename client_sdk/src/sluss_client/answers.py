@@ -51,13 +51,19 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """A duty that the form put to the author and that nobody has answered yet."""
+    """A duty that the form put to the author and that nobody has answered yet, or that nobody could receive yet.
+
+    `receivable` says whether anybody here can receive it now; `say` tells what to do where nobody can, or where the
+    report waits in quarantine.
+    """
 
     report_id: ReportId
     version: int
     code: str
     name: str
     since: int
+    receivable: bool = True
+    say: str = ""
 
 
 @dataclass(frozen=True, slots=True)

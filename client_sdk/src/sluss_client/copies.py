@@ -14,9 +14,8 @@ import msgspec
 from sluss_client.local import Local
 from sluss_client.replica import Received, Version
 from sluss_client.report import Reason
-from sluss_client.sections import AuthorSection
+from sluss_client.sections import read_author
 from sluss_schemas import forms
-from sluss_schemas.codec import decode
 from sluss_schemas.ids import Compartment, slot
 from sluss_schemas.quoting import NOTHING, Quoted, read_quoted
 
@@ -29,7 +28,7 @@ def quoted(local: Local, received: Received, head: Version) -> Quoted:
     data = dict(head.sections).get(slot("AUT"))
     if received.agency != local.trust.own_id or data is None or not all(hold.named for hold in head.holds):
         return NOTHING
-    return read_quoted(forms.quoted_in(msgspec.msgpack.decode(decode(AuthorSection, data, "author").extra)))
+    return read_quoted(forms.quoted_in(msgspec.msgpack.decode(read_author(data).extra)))
 
 
 def closed(_part: Compartment) -> Reason:

@@ -232,8 +232,8 @@ class Device(Filing, Disclosing, Cases, Registering):
         return lists.waiting(local, _pack_of(local, self.now()))
 
     def duties(self) -> list[Duty]:
-        """Return the duties that wait for an answer, oldest first."""
-        return lists.duties(self._local, self._pack())
+        """Return the duties that wait for an answer, or for somebody who can receive them, oldest first."""
+        return lists.duties(self._local, self._pack(), self.now())
 
     def held(self) -> list[Held]:
         """Return the rows of the own agency that this supervisor may open, newest first."""

@@ -59,6 +59,7 @@ __all__ = [
     "filled_slots",
     "grant",
     "late_grants",
+    "receivable",
     "seal",
     "sealed_for",
     "shown_readers",
@@ -131,6 +132,13 @@ def duty_receiver(trust: Trust, pack: Pack, code: str, at: int) -> list[Reachabl
             receiver = Receiver(chain.sector, audience.function, own=False)
             found.append(Reachable(f"{chain.slug}/{audience.function}", chain.agency, receiver, audience))
     return found
+
+
+def receivable(trust: Trust, pack: Pack, code: str, at: int) -> bool:
+    """Tell whether anybody can receive what a duty tells: a pin that is over on either side, or no epoch, is nobody."""
+    reached = [to for to in duty_receiver(trust, pack, code, at) if trust.pinned_by(to.agency, at)]
+    epochs = (to.audience.recipient for to in reached)
+    return any(epoch is not None and crypto.usable(epoch.kem_key) for epoch in epochs)
 
 
 def filled_slots(
@@ -226,7 +234,7 @@ def grant(  # noqa: PLR0917  # what a grant is made of
     Whoever learns from it who wrote the report learns that alone.
     """
     grant_id = GrantId(crypto.random_key()[:16])
-    plain = {_AUTHOR: sealers.alone(author)} if target.bitmap >> _AUTHOR & 1 else {}
+    plain = {_AUTHOR: sealers.alone(author, moment.author.name)} if target.bitmap >> _AUTHOR & 1 else {}
     fresh, cut = sealers.excerpts(digest, grant_id, plain)
     sealed = (sealed_for(digest, target, crypto.random_key(), {**keys, **fresh}, grant_id),)
     document = encode(
@@ -281,6 +289,9 @@ def late_grants(
 
 def _duty_target(to: Reachable, code: str, kind: int, filled: int, moment: Moment, *, hold: str = "") -> Target | None:
     epoch, owner = to.audience.recipient, moment.trust.own.sector
+    if not moment.trust.pinned_by(to.agency, moment.now):
+        # Their devices would keep it out and nobody would know of it: it waits until they take it in.
+        return None
     # No hold keeps a duty back; what would leave besides by itself stays.
     if hold:
         got = decide.slots(moment.pack, kind, owner, to.receiver, embargo=True)

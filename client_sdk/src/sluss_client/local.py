@@ -183,7 +183,14 @@ class Local:
             held = None if keys is None else self.ring.epochs.get((audience.audience, keys.epoch))
             if held is not None:
                 function = audience.function if audience.function in person.functions else person.functions[0]
-                return Author(person, function, self.keys, SignKey(held.sign_seed()), names.count_key(self.store))
+                return Author(
+                    person,
+                    function,
+                    self.keys,
+                    SignKey(held.sign_seed()),
+                    names.count_key(self.store),
+                    names.sealed_names(self.store).get(person.person, ""),
+                )
         raise Refused("device", code="no_group_key")
 
     def _signing_audiences(self) -> list[Audience]:

@@ -14,6 +14,7 @@ from typing import Final
 
 from sluss_client import casework, reading, views
 from sluss_client.answers import Quarantined
+from sluss_client.cases import stuck
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.report import Report
@@ -64,6 +65,7 @@ def countersign(local: Local, report_id: ReportId, now: int) -> int:
             # The server applies records in the order that they come in, and an amendment follows its parent.
             casework.file_record(local, digest, Countersign(os.urandom(16), digest, local.keys.kid, now + number))
             local.store.delete(_SPACE, digest)
+            stuck.countersigned(local, digest)
     return len(wanted)
 
 

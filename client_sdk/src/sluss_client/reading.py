@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 
 from sluss_client import crypto
 from sluss_client.crypto import KemKey
-from sluss_client.sections import AuthorBrief, AuthorSection, author_ref
+from sluss_client.sections import AuthorBrief, author_ref, read_author
 from sluss_client.trust import Trust
 from sluss_schemas import brief, disclosure, forms, manifest
 from sluss_schemas import sync as wire
@@ -389,7 +389,7 @@ def _check_author(document: manifest.Manifest, sections: dict[int, bytes], owner
         raise Alarm("unknown_author")
     if (data := sections.get(_AUTHOR)) is None:
         return
-    section = decode(AuthorSection, data, "author")
+    section = read_author(data)
     device = owner.devices.get(Kid(section.device))
     person = None if device is None else owner.persons.get(device.person)
     if device is None or person is None or person.person != section.person or person.alias != section.alias:

@@ -28,7 +28,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 
     `slots` is what the seal opened; `function` and `named` say in which capacity; `gateway` is empty for a base seal;
     `held` means that the server keeps the seal back until the row is opened for a task or a reason; `excerpts` has by
-    slot what this grant gives in the place of a whole section.
+    slot what this grant gives in the place of a whole section; `since` is when the grant began.
     """
 
     feed: bytes
@@ -40,6 +40,7 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     gateway: str = ""
     not_after: int | None = None
     excerpts: tuple[tuple[int, bytes], ...] = ()
+    since: int | None = None
 
     @property
     def whole(self) -> int:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from sluss_client.errors import Refused
-from sluss_client.sections import AuthorBrief, AuthorSection
+from sluss_client.sections import AuthorBrief, NamedAuthor, read_author
 from sluss_schemas import brief, forms
 from sluss_schemas.codec import decode
 from sluss_schemas.forms.base import field_named
@@ -36,12 +36,16 @@ _FORM_S: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who filed: function and alias for everybody; person and device for those whom the pack tells."""
+    """Who filed: function and alias for everybody; the person for those whom the pack tells.
+
+    `name` is there where another agency released who the author is; the own agency's names are in its roster.
+    """
 
     function: str
     alias: str
     person: PersonId | None = None
     recorded_at: datetime | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +255,10 @@ class Report:
             data = self._open(slot("AUT"))
             if data is None:
                 return None
-            full = decode(AuthorSection, data, "author")
+            full = read_author(data)
             at = datetime.fromtimestamp(full.recorded_at, UTC).astimezone(ZoneInfo(self._pack.zone))
-            return Author(full.function, full.alias, PersonId(full.person), at)
+            name = full.name if isinstance(full, NamedAuthor) else ""
+            return Author(full.function, full.alias, PersonId(full.person), at, name)
         data = self._open(slot("AUT", brief=True))
         if data is None:
             return None
@@ -314,7 +319,7 @@ class Report:
         data = self._sections.get(slot("AUT"))
         if data is None or self.form_of("AUT") != "full":
             return None
-        return msgspec.msgpack.decode(decode(AuthorSection, data, "author").extra)  # type: ignore[no-any-return]
+        return msgspec.msgpack.decode(read_author(data).extra)  # type: ignore[no-any-return]
 
     @property
     def hold(self) -> str:

@@ -352,7 +352,8 @@ def recommended(local: Local, form: forms.Form, now: int) -> list[str]:
 def _duties(local: Local, form: forms.Form, planned: Plan, pack: Pack, now: int) -> tuple[list[str], list[str]]:
     """Return the duties that the author may answer, and those among them that are due.
 
-    A duty about parts that this report leaves empty has nothing to tell.
+    A duty about parts that this report leaves empty has nothing to tell; one by law is due also where nobody can be
+    reached.
     Of what is at a protected place only a duty about a child is told.
     """
     own, trust, happened = local.trust.own, local.trust, int(form.observed_at.timestamp())
@@ -372,7 +373,7 @@ def _duties(local: Local, form: forms.Form, planned: Plan, pack: Pack, now: int)
         if (planned.hold != "protected" or pack.gateways[code].about_child)
         and any(
             obliged.tells(local, form, code, to, planned.filled, pack)
-            for to in filing.duty_receiver(trust, pack, code, now)
+            for to in obliged.concerned(local, pack, code, now)
         )
     ]
     return offered, [code for code in offered if code in put.due]

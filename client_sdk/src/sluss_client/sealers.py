@@ -15,12 +15,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from sluss_client import crypto
 from sluss_client.crypto import SignKey
 from sluss_client.keys import DeviceKeys
-from sluss_client.sections import AuthorSection, plaintext
+from sluss_client.sections import AuthorSection, in_excerpt
 from sluss_client.trust import Trust
 from sluss_schemas import disclosure, manifest
 from sluss_schemas.agency import Person
@@ -35,7 +33,7 @@ _DECIDER_LABEL: Final = b"sluss/decider"
 class Author:
     """Who files, with which device, in which function, and the group key that signs for them.
 
-    `count_key` is the roster's, or nothing while no roster has reached this device.
+    `count_key` and `name` are the roster's, or nothing while no roster has reached this device.
     """
 
     person: Person
@@ -43,6 +41,7 @@ class Author:
     device: DeviceKeys
     group: SignKey
     count_key: bytes
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,9 @@ def decider_for(name: Digest, moment: Moment) -> bytes:
     return crypto.seal(supervisors.recipient.kem_key, _DECIDER_LABEL + name, decider)
 
 
-def alone(section: AuthorSection) -> bytes:
-    """Return the plaintext of an author section with nothing beside the author."""
-    return plaintext(msgspec.structs.replace(section, extra=msgspec.Raw(encode(None))))
+def alone(section: AuthorSection, name: str) -> bytes:
+    """Return the plaintext of an author section with the author's name and nothing else beside the author."""
+    return in_excerpt(section, None, name)
 
 
 def excerpts(

@@ -4,19 +4,23 @@ The other sections come from the form; this one is made by the device, because i
 Source: docs/protocol.md section 3.
 
 > INVARIANT: nobody outside the own agency is given more of an author than function and alias, unless a cell says so.
+> INVARIANT: a sealed section has no name; the excerpt has it that a grant gives to who is to know the author.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from sluss_client import crypto
-from sluss_schemas.codec import Document, encode
+from sluss_schemas.codec import Document, decode, encode
 from sluss_schemas.ids import Kid, PersonId
 from sluss_schemas.manifest import Bytes32, Bytes64, Id16, UnixTime
+
+_ARRAY: Final = 0x90
+"""First byte of a short array in MessagePack, less its length."""
 
 
 class AuthorSection(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -32,11 +36,34 @@ class AuthorSection(Document, frozen=True, array_like=True, forbid_unknown_field
     extra: msgspec.Raw
 
 
+class NamedAuthor(AuthorSection, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """An author section in an excerpt, with the name that the own agency's roster has."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=120)]
+
+
 class AuthorBrief(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What other agencies get: a function and a stable alias."""
 
     function: Annotated[str, Meta(max_length=32)]
     alias: Annotated[str, Meta(max_length=32)]
+
+
+def read_author(data: bytes) -> AuthorSection:
+    """Return an author section as it was sealed, or a named one as a grant gave it.
+
+    Raises:
+        Invalid: what `codec.decode` raises.
+
+    """
+    named = len(AuthorSection.__struct_fields__) + _ARRAY < data[0] if data else False
+    return decode(NamedAuthor if named else AuthorSection, data, "author")
+
+
+def in_excerpt(section: AuthorSection, extra: object, name: str) -> bytes:
+    """Return the plaintext of an author section's excerpt: with this beside the author, and the name unless empty."""
+    values = [*msgspec.structs.astuple(section)[: len(AuthorSection.__struct_fields__) - 1], extra]
+    return encode([*values, name] if name else values)
 
 
 def author_ref(salt: bytes, device: Kid) -> bytes:

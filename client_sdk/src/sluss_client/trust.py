@@ -106,6 +106,13 @@ class Trust:
         in_force = peer is not None and (peer.until is None or at < peer.until)
         return chain if in_force and pinned_peer(self.own, chain) else None
 
+    def pinned_by(self, agency: AgencyId, at: int) -> bool:
+        """Tell whether another agency pins the own one now: if not, its devices keep out what is sent to them."""
+        chain = self.chains.get(agency)
+        peer = None if chain is None else chain.peers.get(self.own_id)
+        in_force = peer is not None and (peer.until is None or at < peer.until)
+        return chain is not None and in_force and pinned_peer(chain, self.own)
+
     def agencies(self, at: int) -> list[Directory]:
         """Return the trusted directories, the own one first, then by slug."""
         others = [one for one in self.chains if one != self.own_id]

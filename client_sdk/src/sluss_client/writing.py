@@ -195,21 +195,23 @@ class Filing(Opened):
         report_id: ReportId | str,
         part: str,
         *,
+        person: str | bytes | None = None,
         agency: str | None = None,
         at: date | None = None,
         lang: Language = "en",
     ) -> Told:
-        """Return why this person, or the field of another agency, reads a part of a report or does not; no network.
+        """Return why this person, `person`, or an agency's field reads a part of a report or does not; no network.
 
-        The law is that of the day `at`, today's without one.
+        The law and the decisions are those of the day, or of the moment, `at`; of now without one. What this device
+        does not know, the answer says.
 
         Raises:
             NotFound: the report is not on this device, or there is no such agency.
-            Invalid: `unknown_field` for a part that does not exist.
+            Invalid: `unknown_field` for a part that does not exist, `unknown_person`.
 
         """
-        wanted = views.as_id(report_id)
-        return explaining.explain(self._local, wanted, part, agency=agency, at=at, lang=lang, now=self._transport.now())
+        wanted, now = views.as_id(report_id), self._transport.now()
+        return explaining.explain(self._local, wanted, part, person=person, agency=agency, at=at, lang=lang, now=now)
 
     # protected places
 

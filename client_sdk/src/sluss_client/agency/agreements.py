@@ -27,7 +27,8 @@ from sluss_schemas.agency import Agreement
 from sluss_schemas.agreeing import State
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import AgencyId, Kid, kind_code, slot_name, slots_of
-from sluss_schemas.policy.agreements import Refusal, gains, refusals
+from sluss_schemas.policy.agreements import Refusal, gains, refusals, with_terms
+from sluss_schemas.policy.simulate import Change, simulate
 from sluss_schemas.replay import Directory
 from sluss_schemas.terms import (
     AgreementEnd,
@@ -130,6 +131,25 @@ class Agreements:
             )
             for kind, owner, receiver, bits in gains(pack, terms, trust.sectors)
         ]
+
+    def simulate(self, agreement: str, act: Literal["signed", "suspended", "terminated", "resumed"]) -> list[Change]:
+        """Return who would gain or lose what if an agreement came into force, or ended; nothing where it is so already.
+
+        What other agreements in force open stays open, so nobody loses that. It is told by sector, as a pack is.
+        """
+        trust, terms, now = self._local.trust, self._find(agreement), self._now()
+        row = self._row(terms.agreement, terms, now)
+        begins = act in {"signed", "resumed"}
+        if row.refused or begins == (row.state == "in_force"):
+            return []
+        latest = clock.latest(now)
+        others = [one.terms for one in trust.agreements if one.in_force(now, latest)]
+        without = trust.pack(now)
+        for other in others:
+            if other.agreement != terms.agreement and set(other.parties) <= trust.sectors.keys():
+                without = with_terms(without, other, trust.sectors)
+        with_it = with_terms(without, terms, trust.sectors)
+        return simulate(without, with_it) if begins else simulate(with_it, without)
 
     # signing
 

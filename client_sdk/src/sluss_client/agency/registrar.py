@@ -214,7 +214,7 @@ class Registrar:
 
         Raises:
             Refused: `not_allowed` unless this is the founding agency.
-            Invalid: `unknown_scene`; `bad_zone` with the line or the coordinate; `too_long`.
+            Invalid: `unknown_scene`; `bad_zone` with the line and the coordinate; `too_long`.
 
         """
         bodies = scenery.zoned(self._local.trust.own, slug, geojson)

@@ -48,7 +48,7 @@ def zoned(own: Directory, slug: str, geojson: str | None) -> list[d.Body]:
 
     Raises:
         Refused: `not_allowed` unless this agency holds the registry.
-        Invalid: `unknown_scene`; `bad_zone` with the line or the coordinate; `too_long`.
+        Invalid: `unknown_scene`; `bad_zone` with the line and the coordinate; `too_long`.
 
     """
     _must_hold(own)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import msgspec
 
-from sluss_client import views
+from sluss_client import filing, lists, views
 from sluss_client.cases import assigning, bodies, consents, duties, preserving, releasing, requested, telling, vetting
 from sluss_client.cases.consents import Consent, Given
 from sluss_client.cases.duties import Task
@@ -66,6 +66,8 @@ class Cases(Opened):
     def told(self, report_id: ReportId | str, gateway: str, *, to: str, text: str, at: datetime | None = None) -> bytes:
         """Record that something of an own report was told by word of mouth, to whom, when and what.
 
+        It answers a duty, also one that waits because nobody can receive it.
+
         Raises:
             NotFound: the report was not filed on this device.
             Invalid: `unknown_code`, `missing_field`, `too_long`, `future_time`.
@@ -76,9 +78,11 @@ class Cases(Opened):
         said = bodies.Told(row.report_id, to, when, text)
         with self._local.store.transaction():
             record = telling.told(self._local, row, gateway, said, now)
-            if gateway in row.due and gateway not in dict(row.duties):
+            reach = filing.receivable(self._local.trust, self._local.trust.pack(now), gateway, now)
+            if gateway in row.due and lists.waits(row, gateway, receivable=reach):
                 answers = tuple(sorted({**dict(row.duties), gateway: "oral"}.items()))
-                self._local.outbox.save(msgspec.structs.replace(row, duties=answers))
+                left = tuple(code for code in row.unsent if code != gateway)
+                self._local.outbox.save(msgspec.structs.replace(row, duties=answers, unsent=left))
         return record
 
     # requests

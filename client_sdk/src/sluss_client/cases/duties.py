@@ -2,7 +2,8 @@
 
 The author's device makes them, because only it knows what the report holds; the server sees a code and a time.
 Some are given by a colleague (`assigning`), and rest on no duty.
-Some the server opens itself: an alarm about bulk opening, which a supervisor ends who is not the one that it names.
+Some the server opens itself: an alarm about bulk opening, which a supervisor ends who is not the one that it names, and
+the regular look at the ledger, which any of them ends.
 A duty that the author answers at filing makes no task; one that waits, or that others decide, does.
 Refuses: to end a task by anything but an answer.
 Source: docs/secrecy-rules.md ("How the pack meets the keys"), B6 step 5.
@@ -15,9 +16,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
-from sluss_client import clock
+from sluss_client import clock, filing
 from sluss_client.cases import assigning, bodies, book, raised
 from sluss_client.disclosing.records import Decided, body_of
 from sluss_client.errors import NotFound
@@ -31,9 +33,12 @@ from sluss_schemas.records import CaseKind
 
 _HOUR_S: Final = 3600
 _OVERDUE: Final = "task_overdue"
+_UNREACHABLE: Final = "duty_unreachable"
 _ALARMS: Final = {
     "bulk_open": "{person} opened {count} held rows within an hour",
     "bulk_read": "{person} read {count} reports within an hour",
+    "log_review": "Look through who opened and read what since {day} ({count} times), with whoever runs the server: "
+    "`sluss ledger review {agency}`",
 }
 _HOW: Final = {"send": "sent", "no": "no", "oral": "oral"}
 
@@ -54,7 +59,7 @@ class Task:
         state: `open`, `overdue` or `done`.
         how: for a done one `sent`, `no`, `oral` or `done`.
         person: for an alarm about bulk opening the alias of the person whom it names, and
-        hour: when the hour began, Unix seconds, and
+        hour: when the hour began, or for a look at the ledger the time to look through, Unix seconds, and
         count: how many were opened within it.
 
     """
@@ -92,11 +97,13 @@ def settle(local: Local, now: int, released: Iterable[tuple[bytes, str]] = ()) -
             sent = said is not None and code not in row.unsent
             if task is None and not sent:
                 body = encode(bodies.About(row.report_id, ""))
-                until = row.filed_at + (gateway.task_hours or 0) * _HOUR_S
+                # A clock that was ahead gives nobody more time, and the server takes no record of a time to come.
+                began = min(row.filed_at, now)
+                until = began + (gateway.task_hours or 0) * _HOUR_S
                 book.file(
                     local,
                     CaseKind.TASK,
-                    now=row.filed_at,
+                    now=began,
                     code=code,
                     digest=row.digest,
                     until=until,
@@ -138,16 +145,29 @@ def _done(  # noqa: PLR0917  # its callers give them in order
 
 
 def watch(local: Local, now: int) -> int:
-    """Raise an alarm for every task that is overdue, and end it for those that were answered; return the new ones."""
-    before, new = {digest for digest, code in local.alarms() if code == _OVERDUE}, 0
-    for one in tasks(local, local.trust.pack(now), now):
-        name = hashlib.sha256(_OVERDUE.encode() + one.id).digest()
-        if one.state == "overdue" and name not in before:
-            local.alarm(_OVERDUE, name)
-            new += 1
-        elif one.state != "overdue" and name in before:
-            local.calm(name)
+    """Raise an alarm for what was not told: each task that is overdue, each duty that nobody can receive.
+
+    It ends with the answer, and with the receiver; return how many are new.
+    """
+    pack, before, new = local.trust.pack(now), {digest for digest, _ in local.alarms()}, 0
+    known = tasks(local, pack, now)
+    nobody = _nobody(local, {one.code for one in known}, pack, now)
+    for one in known:
+        waits = one.state != "done" and one.code in nobody
+        for code, due in ((_OVERDUE, one.state == "overdue"), (_UNREACHABLE, waits)):
+            name = hashlib.sha256(code.encode() + one.id).digest()
+            if due and name not in before:
+                local.alarm(code, name)
+                new += 1
+            elif not due and name in before:
+                local.calm(name)
     return new
+
+
+def _nobody(local: Local, codes: set[str], pack: Pack, now: int) -> set[str]:
+    """Return the duties of an author that nobody can receive now."""
+    owed = {code for code in codes & pack.gateways.keys() if pack.gateways[code].duty and pack.gateways[code].at_filing}
+    return {code for code in owed if not filing.receivable(local.trust, pack, code, now)}
 
 
 def answer(local: Local, task: bytes, how: str, text: str, now: int) -> None:
@@ -205,7 +225,12 @@ def _raised(local: Local, now: int) -> Iterator[Task]:
         yield Task(
             id=one.record,
             code=one.code,
-            name=_ALARMS.get(one.code, "{person}: {count}").format(person=alias, count=one.count),
+            name=_ALARMS.get(one.code, "{person}: {count}").format(
+                person=alias,
+                count=one.count,
+                day=datetime.fromtimestamp(one.since, UTC).date(),
+                agency=local.trust.own.slug,
+            ),
             digest=b"",
             report_id=None,
             by="",

@@ -1,4 +1,4 @@
-"""Tasks that the server opened because of an alarm in the own agency's ledger: who opened so much, and when.
+"""Tasks that the server opened: an alarm in the own agency's ledger, who opened so much, and the look when it is due.
 
 They come with the supervisors' feed and the server's signature; nothing is sealed in what the server itself says.
 Refuses: to let the person whom an alarm names end it, here as on the server.
@@ -61,10 +61,10 @@ def close(local: Local, feed: bytes) -> bool:
 
 
 def everything(local: Local) -> list[Raised]:
-    """Return the tasks that this device knows of, the oldest first."""
+    """Return the tasks that this device knows of, the oldest first; one that a restored server opened again once."""
     rows = (msgspec.msgpack.decode(data, type=_Kept).data for _, data in local.store.items(_SPACE))
-    found = (one for data in rows if (one := read_raised(data)) is not None)
-    return sorted(found, key=lambda one: (one.time, one.record))
+    found = {one.record: one for data in rows if (one := read_raised(data)) is not None}
+    return sorted(found.values(), key=lambda one: (one.time, one.record))
 
 
 def may_end(local: Local, task: bytes, how: str) -> None:

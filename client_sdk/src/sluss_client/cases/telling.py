@@ -15,9 +15,9 @@ from sluss_client.cases import bodies, book, requested
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.local import Local
 from sluss_client.outbox import Row
-from sluss_client.sections import AuthorSection
+from sluss_client.sections import read_author
 from sluss_schemas import cases
-from sluss_schemas.codec import decode, encode
+from sluss_schemas.codec import encode
 from sluss_schemas.ids import AgencyId, Kid, ReportId, slot
 from sluss_schemas.policy.model import Gateway, Pack
 from sluss_schemas.records import PUBLIC_TEXT, RULES, CaseKind
@@ -194,7 +194,7 @@ def feedback(local: Local, report_id: ReportId, code: str, affirmed: Mapping[str
         parts = dict(part for hold in head.holds for part in hold.excerpts) | dict(head.sections)
         section = parts.get(slot("AUT"))
         if section is not None:
-            author = decode(AuthorSection, section, "author")
+            author = read_author(section)
             to = [*book.person(chain, author.person), *book.agency(chain, "supervisors")]
             to += book.own(local, "reception", "supervisors")
             body = encode(bodies.About(report_id, ""))

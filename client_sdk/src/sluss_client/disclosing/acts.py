@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Literal
 
 from sluss_client import views
-from sluss_client.disclosing import deciding, offering, proposing, recalling, releasing, reviewing, work
-from sluss_client.disclosing.answers import Disclosure, Offer, Proposal, Recall, Review
+from sluss_client.disclosing import deciding, disputing, offering, proposing, recalling, releasing, reviewing, work
+from sluss_client.disclosing.answers import Disclosure, Dispute, Offer, Proposal, Recall, Received, Review
 from sluss_client.opened import Opened
 from sluss_schemas.ids import PersonId, ReportId
 
@@ -146,3 +146,34 @@ class Disclosing(Opened):
 
         """
         reviewing.review(self._local, grant_id, reason, self._transport.now(), upheld=upheld)
+
+    def received(self) -> list[Received]:
+        """Return what other agencies disclosed to this person and what stands now; no network."""
+        return disputing.received(self._local, self._transport.now())
+
+    def dispute(self, grant_id: bytes, text: str) -> bytes:
+        """Challenge a disclosure that was received or given here, before the supervisors of both agencies.
+
+        The text is about the disclosure and says nothing of what was disclosed. Return the record's id.
+
+        Raises:
+            NotFound: no such disclosure here.
+            Invalid: `missing_field`, `too_long`.
+
+        """
+        return disputing.dispute(self._local, grant_id, text, self._transport.now())
+
+    def settle(self, grant_id: bytes, text: str) -> bytes:
+        """Settle a dispute of a disclosure of the own agency, as a supervisor who neither decided nor challenged it.
+
+        Raises:
+            NotFound: no such dispute is open here.
+            Refused: `supervisor_only`; `not_allowed`.
+            Invalid: `missing_field`, `too_long`.
+
+        """
+        return disputing.settle(self._local, grant_id, text, self._transport.now())
+
+    def disputes(self) -> list[Dispute]:
+        """Return the disputes that this person filed or is told of, newest first; no network."""
+        return disputing.disputes(self._local)

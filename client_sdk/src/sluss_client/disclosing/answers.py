@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sluss_schemas.cases import DisclosureState, DisputeState
 from sluss_schemas.ids import PersonId, ReportId
 
 
@@ -82,7 +83,8 @@ class Disclosure:
         to: aliases of the receivers; labels such as `police/field` for audiences.
         compartments: names of the parts.
         state: `waiting` for the next sync, `proposed` to whoever has to approve it, `released`, `refused`, `lapsed`,
-            `recalled`, or `withdrawn` before it left.
+            `disputed` by somebody while it stands, `recalled`, `confirmed` when all its receivers have let go of it,
+            or `withdrawn` before it left.
         reason: a problem code where it was refused.
         field: what that is about, as the server named it.
         until: when it ends, Unix seconds; None where it has no end of its own.
@@ -96,7 +98,7 @@ class Disclosure:
     gateway: str
     to: tuple[str, ...]
     compartments: tuple[str, ...]
-    state: str
+    state: DisclosureState
     decided_at: int
     not_before: int
     until: int | None
@@ -163,6 +165,51 @@ class Recall:
     recalled_at: int
     confirmed: tuple[tuple[str, bytes, int], ...]
     missing: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """What another agency disclosed to this person, or to an audience of theirs, and that stands now.
+
+    Attributes:
+        grant_id: 16 bytes, by which it can be disputed.
+        agency: slug of the owner.
+        gateway: the ground's code.
+        until: when it ends, Unix seconds; None where it has no end of its own.
+        state: `released` or `disputed`.
+
+    """
+
+    grant_id: bytes
+    report_id: ReportId
+    agency: str
+    gateway: str
+    until: int | None
+    state: DisclosureState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """That somebody challenges a disclosure, for the supervisors of both agencies.
+
+    Attributes:
+        grant_id: which disclosure.
+        agency: slug of the agency that challenges it, and
+        by: alias of the person who does.
+        text: why.
+        since: when, Unix seconds.
+        state: `disputed` or `settled`.
+        settled: the words that settled it.
+
+    """
+
+    grant_id: bytes
+    agency: str
+    by: str
+    text: str
+    since: int
+    state: DisputeState
+    settled: str
 
 
 @dataclass(frozen=True, slots=True)

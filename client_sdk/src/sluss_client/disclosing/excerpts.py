@@ -3,7 +3,7 @@
 For: a decider who gives no more than the purpose needs: a name without a contact, one person of two.
 Refuses: fields that the part does not have, and an excerpt of what says who wrote the report.
 
-> INVARIANT: an excerpt says nothing that the section does not say.
+> INVARIANT: an excerpt says nothing that the section does not say, but the name of an author who was chosen.
 
 A field is named as on the form; in `subject` those of a person, for everybody or as `2.name` for the second one alone.
 Of the time that stands in the situation only what every receiver sees stays, unless `observed_at` is kept.
@@ -19,9 +19,8 @@ import msgspec
 
 from sluss_client.disclosing.material import Material
 from sluss_client.errors import Invalid
-from sluss_client.sections import plaintext
+from sluss_client.sections import in_excerpt, plaintext
 from sluss_schemas import forms
-from sluss_schemas.codec import encode
 from sluss_schemas.forms.base import HEADS, Field, coded_fields, field_named, fields
 from sluss_schemas.ids import COMPARTMENT_NAMES, Compartment, slot
 
@@ -49,18 +48,19 @@ def cut(material: Material, kept: Kept) -> dict[int, bytes]:
 
 
 def reduced(
-    material: Material, chosen: Collection[Compartment], *, point_stays: bool, secret: bool
+    material: Material, chosen: Collection[Compartment], *, name: str, point_stays: bool, secret: bool
 ) -> dict[int, bytes]:
     """Return, by slot, what goes along with less in it than the section has.
 
     Whoever learns who wrote a report learns what the form put beside the author, a point that stays in the agency among
     it; a place that is there only because the report is kept back, and what it quotes, are nobody else's.
+    The author's name goes along where the author was chosen, and not where the pack draws them along.
     Of a situation that goes along because it alone says of which secret kind a report is, nothing else is told.
     """
     found = {}
     if material.author is not None:
         extra = _beside(msgspec.msgpack.decode(material.author.extra), point_stays=point_stays)
-        found[slot("AUT")] = plaintext(msgspec.structs.replace(material.author, extra=msgspec.Raw(encode(extra))))
+        found[slot("AUT")] = in_excerpt(material.author, extra, name if "AUT" in chosen else "")
     if secret and "SIT" not in chosen and (situation := material.arrays.get("SIT")) is not None:
         found[slot("SIT")] = plaintext([situation[0], material.coarse, None, []])
     return found

@@ -20,9 +20,10 @@ from sluss_client.disclosing.kept import Decision, State
 from sluss_client.disclosing.material import Material
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.filing import Moment, Target, duty_receiver
+from sluss_client.keyring import roster
 from sluss_client.local import Local
 from sluss_schemas import disclosure
-from sluss_schemas.ids import Compartment, Digest, GrantId, Kid, ReportId, bit, bitmap_of, slot
+from sluss_schemas.ids import Compartment, Digest, GrantId, Kid, PersonId, ReportId, bit, bitmap_of, slot
 from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.policy.model import Gateway, Pack
 from sluss_schemas.replay import Directory
@@ -88,7 +89,8 @@ def _seal(local: Local, one: Decision, moment: Moment) -> None:
     earliest = now if gateway is not None else now - 1
     secret = gateway is not None and not pack.kinds[found.kind].clear
     stays = local.trust.own.sector in pack.filing.coordinates_stay
-    plain |= excerpts.reduced(found, one.compartments, point_stays=stays, secret=secret)
+    name = "" if found.author is None else roster.names_of(local).get(PersonId(found.author.person), "")
+    plain |= excerpts.reduced(found, one.compartments, name=name, point_stays=stays, secret=secret)
     plain |= excerpts.cut(found, kept_fields)
     wish = making.Wish(
         grant_id=GrantId(one.grant_id),

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from sluss_client import casework, clock
 from sluss_client.cases import book, consents, duties, sending
-from sluss_client.disclosing import kept, proposing, pushing, recalling, records, reviewing, sealing
+from sluss_client.disclosing import disputing, kept, proposing, pushing, recalling, records, reviewing, sealing
 from sluss_client.disclosing.answers import Disclosure
 from sluss_client.disclosing.kept import Decision, State
 from sluss_client.disclosing.proposing import compartments_of
 from sluss_client.local import Local
 from sluss_client.transport import Transport
+from sluss_schemas import cases
 from sluss_schemas.ids import COMPARTMENT_NAMES, ReportId
 
 
@@ -43,14 +44,21 @@ def settle(local: Local, now: int) -> int:
 
 def disclosures(local: Local, now: int) -> list[Disclosure]:
     """Return what this device's person decided, newest first; what rested on a consent lapses with it."""
+    confirmed = {one.grant_id for one in recalling.recalls(local, now) if one.confirmed and not one.missing}
     covering = {one.id for one in consents.consents(local, now) if one.state in {"given", "limited"}}
     return [
-        _told(local, one, now, over=one.consent is not None and one.consent not in covering)
+        _told(
+            local,
+            one,
+            now,
+            over=one.consent is not None and one.consent not in covering,
+            confirmed=one.grant_id in confirmed,
+        )
         for one in reversed(kept.all_of(local))
     ]
 
 
-def _told(local: Local, one: Decision, now: int, *, over: bool) -> Disclosure:
+def _told(local: Local, one: Decision, now: int, *, over: bool, confirmed: bool) -> Disclosure:
     over = over or (one.until is not None and one.until <= clock.latest(now))
     state = State.LAPSED if over and one.state in {*kept.OPEN, State.RELEASED} else one.state
     grant = None if one.draft is None else one.draft.grant
@@ -62,7 +70,7 @@ def _told(local: Local, one: Decision, now: int, *, over: bool) -> Disclosure:
         gateway=one.gateway,
         to=records.aliases(local, grant.receivers, now) if grant is not None else _people(local, one, now),
         compartments=named or (() if grant is None else compartments_of(grant)),
-        state=str(state),
+        state=cases.disclosure(state.value, disputed=disputing.is_disputed(local, one.grant_id), confirmed=confirmed),
         decided_at=one.decided_at,
         not_before=one.decided_at if one.not_before is None else one.not_before,
         until=one.until,

@@ -3,7 +3,8 @@
 It seals and opens nothing; `roster.py` does.
 Source: docs/protocol.md section 2.
 
-> INVARIANT: a name stands in the device's store and in the sealed roster, and nowhere else.
+> INVARIANT: a name stands in the device's store and in the sealed roster, and else in the grant alone that says who the
+> author of a report is.
 """
 
 from __future__ import annotations

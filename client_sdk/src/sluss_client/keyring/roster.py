@@ -4,7 +4,7 @@ A registrar's device makes a new one when a name or the recipients change; every
 Refuses to begin a second roster beside one that a registrar can still open, and one that the directory does not name.
 Source: docs/protocol.md section 2.
 
-> INVARIANT: no name leaves the agency, or stands anywhere in clear.
+> INVARIANT: no name stands anywhere in clear, and none leaves the agency but in a grant that says who wrote a report.
 > INVARIANT: the count key is drawn once and handed on from roster to roster.
 """
 

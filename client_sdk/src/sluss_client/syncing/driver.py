@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Final
 
 from sluss_client import clock, protecting
-from sluss_client.cases import duties, sending
+from sluss_client.cases import duties, sending, stuck
 from sluss_client.disclosing import work
 from sluss_client.errors import Offline, Refused, Untrusted
 from sluss_client.keyring import keyshare
@@ -66,6 +66,7 @@ async def run(
         if refusal.code in _WITHOUT_RIGHTS:
             # What a person without rights any more has written still goes to their agency, into quarantine.
             await _push(local, transport, tally, tell)
+            stuck.watch(local)
         raise
     except Untrusted as problem:
         if problem.code == "clock_disputed":
@@ -87,7 +88,8 @@ async def run(
     if protecting.recheck(local, transport.now()):
         # A list of protected places has come: what lies in one does not wait for the next sync.
         await sending.push(local, transport)
-    tally.alarms += duties.watch(local, transport.now())
+    tally.alarms += duties.watch(local, transport.now()) + stuck.watch(local)
+    tally.alarms += await stuck.supervise(local, transport, local.trust.pack(transport.now()), transport.now())
     witnessing.compare(local, tally)
     again.sweep(local, transport.now())
     culling.sweep(local, transport.now())

@@ -49,6 +49,7 @@ def hold_of(opened: Opened, feed: bytes) -> Hold:
         "" if grant is None else grant.gateway,
         None if grant is None else grant.not_after,
         tuple(sorted(opened.excerpts.items())),
+        None if grant is None else grant.not_before,
     )
 
 
