@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from sluss_client import store
-from sluss_client.testing import server
+from sluss_client.testing import Town, server
 
 from tests import warm
 
@@ -67,3 +67,12 @@ def real_data(repository: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no real records here: they are looked for in ../shared/data beside the repository")
     return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Function) -> None:
+    """Give a test the time of its own town: one process has one clock file, and towns of other files may stand open."""
+    given = [getattr(value, "town", value) for name, value in item.funcargs.items() if name != "request"]
+    towns = {id(one): one for one in given if isinstance(one, Town)}
+    if len(towns) == 1:
+        towns.popitem()[1].keep_time()

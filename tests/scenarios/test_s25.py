@@ -56,16 +56,20 @@ async def looked(square: People) -> None:
         await services.ledgers.once()
 
 
-def reviews(device: Device) -> list[tuple[str, int, str]]:
-    """Return what a device says of bulk opening: who, how much, and whether somebody has looked into it."""
-    return [(one.person, one.count, one.state) for one in device.tasks() if one.code == "bulk_open"]
+def reviews(device: Device, who: Device) -> list[tuple[str, int, str]]:
+    """Return what a device says of somebody's bulk opening: how much, and whether somebody has looked into it."""
+    tasks = [one for one in device.tasks() if one.code == "bulk_open" and one.person == who.alias]
+    return [(one.person, one.count, one.state) for one in tasks]
 
 
 async def test_bulk_opening_is_a_task_for_another_supervisor_and_an_alarm_for_the_auditor(
     square: People, tmp_path: Path
 ) -> None:
     """The trap: who opens more than the work asks for is asked about it by a colleague."""
-    boss, other, clock = square.workers_boss, square.other_boss, square.town.clock
+    other, clock = square.other_boss, square.town.clock
+    # Somebody who has opened nothing yet, in an hour of their own.
+    boss = await square.town.device("social_services", "supervisors")
+    await square.sync()
     clock.advance(hours=1)
     most = BULK["open"][1]
     now = clock.now()
@@ -82,10 +86,10 @@ async def test_bulk_opening_is_a_task_for_another_supervisor_and_an_alarm_for_th
     told = (boss.alias, most + 1, "open")
     for device in (boss, other, square.town.founders["social_services"]):
         await device.sync()
-        assert reviews(device) == [told]
+        assert reviews(device, boss) == [told]
     everybody = set(square.everybody) - {"workers_boss", "other_boss"}
-    assert not any(reviews(square.everybody[name]) for name in everybody)
-    [task] = [one for one in other.tasks() if one.code == "bulk_open"]
+    assert not any(reviews(square.everybody[name], boss) for name in everybody)
+    [task] = [one for one in other.tasks() if one.code == "bulk_open" and one.person == boss.alias]
     assert task.hour == int(now.timestamp()) // 3600 * 3600
     assert task.until - task.since == 72 * 3600
 
@@ -101,22 +105,22 @@ async def test_bulk_opening_is_a_task_for_another_supervisor_and_an_alarm_for_th
     [sent] = [one for one in book.filed(boss.local, CaseKind.DONE) if one.case.record == past]
     assert sent.state == "refused"
     await other.sync()
-    assert reviews(boss) == reviews(other) == [told]
+    assert reviews(boss, boss) == reviews(other, boss) == [told]
 
     other.end_task(task.id, "done", "A list for the month; she has shown it to me.")
     await other.sync()
     await boss.sync()
-    assert reviews(boss) == reviews(other) == [(boss.alias, most + 1, "done")]
+    assert reviews(boss, boss) == reviews(other, boss) == [(boss.alias, most + 1, "done")]
 
     # The auditor has the ledger: who opened how much in which hour, and that a colleague has looked into it.
     rows = [read_content(one["action"], base64.b64decode(one["content"])) for one in found(square, tmp_path)]
-    [alarm] = [one for one in rows if isinstance(one, Alarm)]
+    [alarm] = [one for one in rows if isinstance(one, Alarm) and one.person == boss.person_id]
     assert (alarm.code, alarm.person, alarm.count) == ("bulk_open", boss.person_id, most + 1)
     assert square.town.server is not None
     shown = square.town.server.run("ledger", "review", "social_services").stdout.splitlines()
-    assert "1 alarms about bulk opening" in shown[0]
-    assert f"ALARM bulk_open {boss.alias}: {most + 1} within an hour" in shown[1]
-    assert f"ended by {other.alias}" in shown[1]
+    assert "alarms about bulk opening" in shown[0]
+    [line] = [one for one in shown if f"ALARM bulk_open {boss.alias}: {most + 1} within an hour" in one]
+    assert f"ended by {other.alias}" in line
 
 
 def found(square: People, tmp_path: Path) -> list[dict[str, str]]:

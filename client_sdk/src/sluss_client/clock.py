@@ -12,8 +12,7 @@ from pathlib import Path
 
 def now() -> int:
     """Return Unix seconds."""
-    # Added before the fraction is cut off, as the server does, or the two are a second apart.
-    return int(real() + _offset())
+    return int(real()) + _offset()
 
 
 def real() -> float:
@@ -34,12 +33,12 @@ def running() -> float:
     return passed + _offset()
 
 
-def _offset() -> float:
+def _offset() -> int:
     name = os.environ.get("SLUSS_TEST_CLOCK")
     if not name:
         return 0
     try:
-        return float(Path(name).read_text(encoding="ascii") or 0)
+        return int(float(Path(name).read_text(encoding="ascii") or 0))
     except (OSError, ValueError):
         # No file yet means no offset yet; half-written never happens, since it is replaced as a whole.
         return 0

@@ -125,6 +125,10 @@ class Town:
         self._give_back_the_clock()
         await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
+    def keep_time(self) -> None:
+        """Let the devices of this process have this town's time again, where another town has been opened since."""
+        os.environ[VARIABLE] = self._clock_name
+
     def _give_back_the_clock(self) -> None:
         """Leave the variable as it was, unless another town has it by now or the one that had it is gone."""
         if os.environ.get(VARIABLE) != self._clock_name:
