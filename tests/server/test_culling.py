@@ -228,7 +228,13 @@ class TestShown:
 
         await look(town, NOW + 72 * HOUR - 1)
         assert await gained(town, before) == {}
+        assert report.digest in await town.puts(town.field("police"))
 
+        # Each delivery asks: from that second on it is in none, also before the server has looked what is over.
+        town.clock.now = NOW + 72 * HOUR
+        for outsider in (town.field("police"), town.field("security")):
+            assert report.digest not in await town.puts(outsider)
+        assert not (await town.puts(by))[report.digest].wraps
         await look(town, NOW + 72 * HOUR)
         after = await gained(town, before)
         assert after.keys() == holders(before, report) - {by.kid}

@@ -17,8 +17,11 @@ from sluss_schemas import sync
 from sluss_schemas.agency import EpochKeys
 from sluss_schemas.codec import encode
 from sluss_schemas.disclosure import Wrap
-from sluss_schemas.ids import NO_SCENE, bitmap_of
+from sluss_schemas.ids import NO_SCENE, Sector, bitmap_of
+from sluss_schemas.manifest import read_manifest
+from sluss_schemas.policy import visible
 from sluss_schemas.policy.decide import Receiver, Slots
+from sluss_schemas.policy.model import Pack
 from sluss_schemas.records import SignedRecord
 from sluss_server.services.directories import View
 from sluss_server.services.gateways import EARLY_S
@@ -96,6 +99,8 @@ class Delivering:
         if owner is None or receiver is None or pack is None:
             return 0, 0
         slots = self._rules.slots(pack, stored.kind, owner.sector, receiver)
+        if stored.via != OPENED and _shown_no_longer(asker.now, stored, owner.sector, self._rules.pack(pack), receiver):
+            return 0, 0
         if stored.via == GRANT:
             over = stored.grant_ended is not None or not _begun(asker.now, stored)
             if over or (stored.not_after is not None and asker.now >= stored.not_after):
@@ -111,6 +116,18 @@ class Delivering:
         if found is None or not receiver.own or not isinstance(found[1], EpochKeys):
             return 0
         return slots.open | slots.held if found[1].audience == asker.feeds.supervises else 0
+
+
+def _shown_no_longer(now: int, stored: StoredEntry, owner: Sector, pack: Pack | None, receiver: Receiver) -> bool:
+    """Tell whether the hours are over for which the pack shows such a report, to all but the own supervisors."""
+    kind = None if pack is None else pack.kinds.get(stored.kind)
+    if pack is None or kind is None or kind.retention is None or stored.received_at is None:
+        return False
+    if receiver.own and receiver.function == "supervisors":
+        return False
+    observed = read_manifest(stored.manifest).time
+    end = visible.until(pack, stored.kind, owner, observed=observed, received_at=stored.received_at)
+    return end is not None and now >= end
 
 
 def _begun(now: int, stored: StoredEntry) -> bool:

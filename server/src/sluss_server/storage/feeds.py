@@ -85,6 +85,7 @@ class StoredEntry(NamedTuple):
     grant_excerpts: bytes | None = None
     grant_begins: int | None = None
     grant_ended: int | None = None
+    received_at: int | None = None
 
 
 class Placed(NamedTuple):
@@ -187,6 +188,7 @@ _entries: Final = (
         grants.c.excerpts.label("grant_excerpts"),
         grants.c.not_before.label("grant_begins"),
         grants.c.ended_at.label("grant_ended"),
+        reports.c.received_at,
     )
     .select_from(
         feed_entries.outerjoin(
