@@ -214,6 +214,8 @@ class Model:
                 for one in version.grounds
                 if one.until is not None
             ]
+        # Who has a part in full for good has nothing in brief for a time.
+        lasting |= {Slot(one.part, "brief") for one in lasting if one.form == "full"}
         return [(until, frozenset(slots - lasting)) for until, slots in ends if slots - lasting]
 
     def _agreed(self, filed: Filed, sector: str, now: datetime | None) -> dict[Part, str]:
