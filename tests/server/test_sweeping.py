@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+import pytest
 from msgspec import structs
 from sqlalchemy import func, select
 
@@ -344,12 +345,12 @@ class TestAgreement:
         report = town.report("police", 13, readers=readers)
         assert await town.outcomes(town.field("police"), report) == [CREATED]
         assert slots((await town.puts(town.field("social_services")))[report.digest]) == {1, 3}
-        await town.services.sweeping.once()
         return report, read_terms(terms).agreement
 
     async def test_that_is_over_takes_back_what_it_gave(self, town: Town) -> None:
         report, _ = await self.agreed(town, NOW + HOUR)
         before = await feeds(town)
+        await town.services.sweeping.once()
 
         town.clock.now = NOW + HOUR - 1
         await town.services.sweeping.once()
@@ -361,9 +362,23 @@ class TestAgreement:
             field = town.agencies["social_services"].devices[:2]
             assert await gained(town, before) == {device.kid: [("drop", report.digest)] for device in field}
 
+    @pytest.mark.parametrize("ended", ["by its terms", "by a head"])
+    async def test_that_begins_and_ends_between_two_looks_takes_back_what_it_gave(self, town: Town, ended: str) -> None:
+        await town.services.sweeping.once()
+        report, name = await self.agreed(town, NOW + HOUR)
+        social, before = town.agencies["social_services"], await feeds(town)
+
+        if ended == "by a head":
+            await town.append(social, [social.entry(AgreementEnd(name, "terminated"))])
+        else:
+            town.clock.now = NOW + HOUR
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {device.kid: [("drop", report.digest)] for device in social.devices[:2]}
+
     async def test_that_is_suspended_withholds_until_it_is_resumed_or_ended(self, town: Town) -> None:
         report, name = await self.agreed(town, NOW + DAY)
         social, before = town.agencies["social_services"], await feeds(town)
+        await town.services.sweeping.once()
 
         for state, given in (("suspended", False), ("resumed", True)):
             await town.append(social, [social.entry(AgreementEnd(name, state))])  # type: ignore[arg-type]  # literals

@@ -1,7 +1,7 @@
 """What this device shows no longer, because the pack names hours for its kind and they are over.
 
-The server takes it back as well, up to an hour later; a device that never meets the server again shows it no longer
-all the same.
+The server takes it back as well, at its next delivery; a device that never meets the server again shows it no
+longer all the same.
 Refuses: to hide what a supervisor of the own agency opened, for which they have stated why.
 
 > INVARIANT: what is over here needs no word of the server's, and the later of the device's clocks decides.

@@ -104,7 +104,7 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "age_limit": (0, "This ground has an age limit, and the age that is noted is above it or not known."),
     "no_consent": (0, "The recorded consent does not cover this, or is over; ask for another."),
     "not_held": (0, "Nothing keeps this report back."),
-    "needs_approval": (0, "Ask health's supervisors to approve the very text; without them it is not released."),
+    "needs_approval": (0, "Ask the supervisors whom the pack names to approve this text; else nothing is released."),
     "not_approved": (0, "Whoever has to approve it said no; ask them why."),
     "about_yourself": (422, "Ask another supervisor to end it: this task is about yourself."),
     "supervisor_only": (0, "Only a supervisor of the owning agency can do this."),

@@ -124,16 +124,16 @@ Record = Open | Countersign | Case
 
 
 class Raised(Document, frozen=True, array_like=True, forbid_unknown_fields=True, tag="raised"):
-    """A task that the server opened because of an alarm in the agency's ledger; the server's key signs it.
+    """A task that the server opened, by an alarm in the ledger or because a log review is due; its key signs it.
 
     Attributes:
-        record: the first half of the SHA-256 of what the alarm's leaf says.
+        record: the first half of the SHA-256 of what the alarm's leaf says, or of the period to review.
         agency: whose ledger and whose supervisors.
-        code: the alarm's.
-        person: whom it is about; anybody else of the supervisors ends it.
-        since: when the hour began.
+        code: the alarm's, or that of a log review.
+        person: whom it is about, nobody where it is a log review; anybody else of the supervisors ends it.
+        since: when the hour of the alarm, or the period to review, began.
         count: how many were opened within it.
-        time: when the alarm was raised.
+        time: when the alarm was raised, or the period ended.
         until: when the task is due.
 
     """

@@ -1,6 +1,6 @@
 """The server's signed word that an outcome is on disk, and what such a word is worth after a restore.
 
-Signs the ledgers' checkpoints too, and the tasks that their alarms open, and nothing else.
+Signs the ledgers' checkpoints too, and the tasks that their alarms and the pack's log review open, and nothing else.
 The key's public half stands in every agency's genesis.
 Refuses a receipt of the present instance as a word about the past: what this instance stored, it still has.
 Source: docs/protocol.md section 6.
