@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from sluss_client.errors import Invalid, Refused
+from sluss_client.syncing import expiring
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.testing import Town
 from sluss_schemas.agreeing import standing
 from sluss_schemas.brief import Brief
@@ -84,6 +86,28 @@ async def test_it_ends_at_that_second_on_the_server_and_on_a_device_without_netw
     (row,) = [one for one in worker.agreements.rows() if one.id == agreement]
     assert row.state == "expired"
     assert worker.local.alarms() == []
+
+
+async def test_what_it_gave_goes_from_a_device_without_the_servers_word(town: Town) -> None:
+    police, worker = await town.device("police"), await town.device("social_services")
+    agreement, other = await agree(town, 600), town.founders["social_services"]
+    await police.sync()
+    report = await filed(police, patrol(town))
+    await worker.sync()
+    kept = worker.local.received(report.id)
+    assert kept is not None
+
+    await other.agreements.end(agreement, "suspended")
+    await worker.sync()
+    expiring.run(worker.local, worker.now(), Tally())
+    assert find(worker, report) is None
+    # It may be resumed, and nothing is delivered twice.
+    assert worker.local.received(report.id) == kept
+
+    town.clock.advance(seconds=601)
+    tally = Tally()
+    expiring.run(worker.local, worker.now(), tally)
+    assert (worker.local.received(report.id), tally.dropped) == (None, 1)
 
 
 async def test_a_clock_that_a_server_turned_back_prolongs_nothing(town: Town) -> None:

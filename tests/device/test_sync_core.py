@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import msgspec
@@ -110,12 +110,25 @@ recalls = st.tuples(st.just("recall"), st.sampled_from([1, 2]))
 closes = st.tuples(st.just("close"), st.sampled_from(FEEDS))
 erases = st.tuples(st.just("erase"), st.sampled_from(DIGESTS))
 expiries = st.tuples(st.just("expire"), st.sampled_from([NOW, NOW + 10, NOW + 19, NOW + 20]))
-steps = st.lists(st.one_of(deliveries, deliveries, drops, recalls, closes, erases, expiries), max_size=20)
+narrowings = st.tuples(st.just("narrow"), slots, slots)
+steps = st.lists(st.one_of(deliveries, deliveries, drops, recalls, closes, erases, expiries, narrowings), max_size=20)
 
 
-def left_by(step: tuple[object, ...], one: Delivery) -> bool:
-    """Tell whether a step leaves a delivery in force."""
+def left_by(step: tuple[object, ...], one: Delivery) -> Delivery | None:
+    """Return what a step leaves of a delivery."""
     match step:
+        case ("narrow", int() as first, int() as second) if one.grant is None:
+            # What is open differs from version to version.
+            left = one.slots & (first, second)[DIGESTS.index(one.digest)]
+            return replace(one, slots=left) if left else None
+        case _:
+            return one if stays(step, one) else None
+
+
+def stays(step: tuple[object, ...], one: Delivery) -> bool:
+    match step:
+        case ("narrow", _, _):
+            return True
         case ("drop", feed, digest, grant):
             return (one.feed, one.digest, one.grant) != (feed, digest, grant)
         case ("recall", grant):
@@ -143,6 +156,8 @@ def after(step: tuple[object, ...], received: Received) -> Received:
             return sync_core.erase(received, digest)
         case ("expire", int() as now):
             return sync_core.expire(received, now)
+        case ("narrow", int() as first, int() as second):
+            return sync_core.narrow(received, lambda version, _: (first, second)[DIGESTS.index(Digest(version.digest))])
     raise AssertionError(step)
 
 
@@ -157,7 +172,7 @@ def test_a_version_is_held_as_long_as_something_holds_it_and_shows_what_that_ope
             model[step.digest, step.feed, step.grant] = step
         else:
             received = after(step, received)
-            model = {key: one for key, one in model.items() if left_by(step, one)}
+            model = {key: left for key, one in model.items() if (left := left_by(step, one)) is not None}
 
     expected = {
         digest: (
@@ -193,6 +208,7 @@ def test_versions_stand_in_their_order_and_removals_repeat_without_effect(found:
         ("close", FEEDS[1]),
         ("erase", DIGESTS[1]),
         ("expire", NOW + 10),
+        ("narrow", 6, 9),
     ):
         once = after(step, received)
         assert after(step, once) == once

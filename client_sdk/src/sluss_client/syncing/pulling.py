@@ -17,12 +17,12 @@ from typing import Final
 
 import msgspec
 
-from sluss_client import clock, reading
+from sluss_client import reading
 from sluss_client.cases import book, raised
 from sluss_client.errors import Invalid, Offline
 from sluss_client.local import Local
 from sluss_client.replica import Received
-from sluss_client.syncing import notes, noticing, sync_core
+from sluss_client.syncing import expiring, notes, noticing, sync_core
 from sluss_client.syncing.noticing import Histories
 from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
@@ -109,7 +109,7 @@ async def run(
             raise Offline("server_error", "pull", "The server promised more and gave nothing.")
     with local.store.transaction():
         tally.alarms += notes.missed(local, noticing.feeds_of(local.trust.own, local.keys.kid))
-    _expire(local, clock.latest(transport.now()), tally)
+    expiring.run(local, transport.now(), tally)
 
 
 async def ask_again(local: Local, transport: Transport, tally: Tally) -> None:
@@ -373,17 +373,3 @@ class _Purge:
 
     def close(self, feed: bytes) -> int:
         return sum(self._replace(held, sync_core.drop(held, feed)) for held in self._reports())
-
-
-def _expire(local: Local, now: int, tally: Tally) -> None:
-    """Let go of what grants gave that have ended, also without the server's word."""
-    changed = []
-    for received in local.replica.reports():
-        left = sync_core.expire(received, now)
-        if left != received:
-            changed.append(left)
-            tally.dropped += len(received.versions) - len(left.versions)
-    if changed:
-        with local.store.transaction():
-            local.replica.save(changed)
-        local.store.scrub()

@@ -149,6 +149,23 @@ def expire(received: Received, now: int) -> Received:
     return _without(received, None, lambda hold: hold.not_after is not None and now >= hold.not_after)
 
 
+def narrow(received: Received, opens: Callable[[Version, Hold], int]) -> Received:
+    """Return a report with what base seals still open; what a grant gave ends with the grant."""
+    versions = []
+    for version in received.versions:
+        holds = []
+        for hold in version.holds:
+            # What the server holds back has given nothing yet.
+            left = hold.slots if hold.grant or hold.held else hold.slots & opens(version, hold)
+            if left or hold.held:
+                holds.append(msgspec.structs.replace(hold, slots=left))
+        if tuple(holds) == version.holds:
+            versions.append(version)
+        elif holds:
+            versions.append(_narrowed(version, tuple(holds)))
+    return msgspec.structs.replace(received, versions=tuple(versions))
+
+
 def _narrowed(version: Version, holds: tuple[Hold, ...]) -> Version:
     left = 0
     for hold in holds:

@@ -1,0 +1,70 @@
+"""What ends by itself goes from this device at its next sync, also without the server's word.
+
+A grant ends at its time, and what neither the pack in force nor an agreement opens any more ends with these.
+What a suspended agreement gave stays, though nothing of it is shown: the agreement may be resumed.
+Refuses: to take anything away for what is only missing here, as an agency's directory or the pack.
+Source: docs/protocol.md section 6; docs/secrecy-rules.md B6.
+
+> INVARIANT: nothing is widened: what went here stays away until it is delivered anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+
+from msgspec.structs import replace
+
+from sluss_client import clock
+from sluss_client.errors import Untrusted
+from sluss_client.local import Local
+from sluss_client.replica import Hold, Version
+from sluss_client.syncing import sync_core
+from sluss_client.syncing.sync_core import Tally
+from sluss_schemas.agreeing import standing
+from sluss_schemas.ids import AgencyId
+from sluss_schemas.policy import agreements
+from sluss_schemas.replay import Directory
+
+
+def run(local: Local, now: int, tally: Tally) -> None:
+    """Let go of what has ended; `now` is the time by the server's clock, and what ends does so by the later of both."""
+    latest, changed = clock.latest(now), []
+    opens = _opening(local, now)
+    for received in local.replica.reports():
+        left = sync_core.expire(received, latest)
+        owner = local.trust.agency(received.agency, now)
+        if opens is not None and owner is not None:
+            left = sync_core.narrow(left, partial(opens, owner))
+        if left != received:
+            changed.append(left)
+            tally.dropped += len(received.versions) - len(left.versions)
+    if changed:
+        with local.store.transaction():
+            local.replica.save(changed)
+        local.store.scrub()
+
+
+def _opening(local: Local, now: int) -> Callable[[Directory, Version, Hold], int] | None:
+    """Return what tells the slots that a base seal may open by the pack in force and the agreements that stand."""
+    trust, latest = local.trust, clock.latest(now)
+    known = standing(trust.chains, suspended=True)
+    try:
+        pack = trust.pack(now)
+    except Untrusted:
+        return None
+
+    # A store has thousands of reports and a handful of these.
+    @cache
+    def bits(owner: AgencyId, kind: int, scene: int, function: str, *, named: bool) -> int:
+        receiver = trust.receiver_of(trust.own_id, owner, function, named=named)
+        if function == "field" and not named and not receiver.own:
+            cells = agreements.agreed(known, owner, trust.own_id, trust.sectors, at=latest, scene=scene)
+            receiver = replace(receiver, agreed=cells)
+        got = trust.slots(pack, kind, trust.chains[owner].sector, receiver)
+        return got.open | got.held
+
+    def opens(owner: Directory, version: Version, hold: Hold) -> int:
+        return bits(owner.agency, version.kind, version.scene, hold.function, named=hold.named)
+
+    return opens
