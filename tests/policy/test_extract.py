@@ -41,6 +41,13 @@ def test_who_told_and_who_wrote_is_never_told_and_an_informant_by_another_statut
     }
 
 
+def test_of_which_kinds_only_the_day_is_told_the_pack_says_and_it_has_to_have_them() -> None:
+    assert RULES.day_only == ("K12",)
+    with pytest.raises(PackRefused) as refused:
+        load(PACK_BYTES.replace(b'day_only = ["K12"]', b'day_only = ["K99"]'))
+    assert refused.value.field == "extract.day_only"
+
+
 def test_what_is_about_others_or_names_them_or_is_kept_back_is_left_out_with_its_statute() -> None:
     assert parted().told == ("SIT", "PLC", "SUB", "CAR", "ENF", "SAF")
     crowd = parted(others=True)

@@ -115,6 +115,16 @@ def test_i9_own_staff_who_get_no_situation_get_nothing() -> None:
     assert {each.cell for each in broken} == {f"K12.{owner}.SIT.{owner}" for owner in kind.owners}
 
 
+def test_i10_an_authors_name_goes_to_no_other_agency_by_itself() -> None:
+    with pytest.raises(PackRefused) as refused:
+        load(edited({"K01.SEC.AUT.POL": "A"}))
+    assert (refused.value.field, refused.value.say[:5]) == ("K01.SEC.AUT.POL", "I10: ")
+    # Where the situation opens by a duty alone, the name comes with what answers it.
+    assert shipped().cells[7, "SEC", "AUT", "SOC"].code == "A"
+    broken = list(violations(with_cells(shipped(), {"K07.SEC.SIT.SOC": "A"})))
+    assert [(each.invariant, each.cell) for each in broken] == [("I10", "K07.SEC.AUT.SOC")]
+
+
 # an agency's own pack over the statutory one: what it changes, and whether it may
 NARROWER = [
     {"K01.SEC.SIT.SOC": "R"},
@@ -135,7 +145,7 @@ WIDER = [
     {"K02.POL.PLC.EXT": "A"},
     {"K02.POL.SUB.MUN": "A"},
     {"K01.SEC.ENF.HLT": "B:L17"},
-    {"K12.SEC.AUT.SOC": "A"},
+    {"K12.SEC.CAR.POL": "A"},
     {"K07.SEC.SUB.POL": "A"},
 ]
 

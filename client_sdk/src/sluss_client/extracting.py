@@ -5,7 +5,7 @@ closed until it is opened for a task or a reason, and is counted here.
 Refuses: another agency's reports, which their owner answers for, and everybody but a supervisor.
 
 > INVARIANT: of the persons in a report only the one who asks is in it, and of a text nothing that seems to name others.
-> INVARIANT: of a threat against staff no more is told of the time than its day: the hour says whose shift it was.
+> INVARIANT: where the pack says so no more is told of a report's time than its day: the hour says whose shift it was.
 > INVARIANT: every report in an extract that the server has is told to the agency's ledger as read.
 
 Source: docs/secrecy-rules.md B7 29.
@@ -38,8 +38,6 @@ _TEXTS: Final = ("description", "contact")
 """What is written freely about a person."""
 _LOOKS: Final = frozenset(get_args(namecheck.FindingKind))
 _PERSONS: Final = frozenset({"name", "personal_number"})
-_THREAT: Final = 12
-"""The kind of report whose author must not be found out."""
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -50,7 +48,7 @@ class Extracted:
     Attributes:
         kind: its name, for instance `outreach_contact`.
         scene: where, if the place is told.
-        time: when; as coarse as everybody sees it unless the situation is told, and a threat's by its day.
+        time: when; as coarse as everybody sees it unless the situation is told, and by its day where the pack says so.
         person: the person's own entry; None where it is left out, or cannot be told from another's.
         parts: what is told besides, by compartment and field.
         left_out: what is not, with the statute.
@@ -129,9 +127,10 @@ def _extracted(  # noqa: PLR0917  # what an extract is made of
     rules = pack.extract
     if rules is None:  # pragma: no cover - asked by the caller
         raise Refused("extract", code="closed")
+    kind = kind_code(report.kind_number)
     divided = divide(
         rules,
-        kind_code(report.kind_number),
+        kind,
         local.trust.own.sector,
         embargo=not report.limits_known or report.hold == "embargo",
         others=bool(others),
@@ -140,7 +139,7 @@ def _extracted(  # noqa: PLR0917  # what an extract is made of
     )
     parts = {COMPARTMENT_NAMES[part]: _fields(report, part) for part in divided.told if part != "SUB"}
     time = report.observed_at if "SIT" in divided.told else report.time
-    if report.kind_number == _THREAT:
+    if kind in rules.day_only:
         time = time.replace(hour=0, minute=0, second=0, microsecond=0)
         for fields in parts.values():
             fields.pop("observed_at", None)

@@ -55,12 +55,14 @@ class ExtractRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         tells: the parts that may be told.
         law: the statutes by which anything is told, and by which a part that nothing here names is not.
+        day_only: the kinds of whose time no more than the day is told, where the hour says who was on shift.
         withhold: the reasons, in order.
 
     """
 
     tells: tuple[Compartment, ...]
     law: tuple[str, ...]
+    day_only: tuple[str, ...] = ()
     withhold: tuple[Withholding, ...] = ()
 
 

@@ -26,7 +26,7 @@ class Violation(msgspec.Struct, frozen=True):
     """One broken rule.
 
     Attributes:
-        invariant: `I1` to `I9`, `duty`, or `ground` for a ground that is not offered there.
+        invariant: `I1` to `I10`, `duty`, or `ground` for a ground that is not offered there.
         cell: the cell, `K16.HLT.SIT.POL`.
         say: what is wrong with it.
 
@@ -39,7 +39,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 def violations(pack: Pack, floor: Pack | None = None) -> Iterator[Violation]:
     """Yield every broken rule; one code per cell comes first, because the others read the cells."""
-    for rule in (i7, i1, i2, i3, i4, i5, i6, offered, i9):
+    for rule in (i7, i1, i2, i3, i4, i5, i6, offered, i9, i10):
         yield from rule(pack)
     if floor is not None:
         yield from check_against_floor(pack, floor)
@@ -170,3 +170,15 @@ def i9(pack: Pack) -> Iterator[Violation]:
                     may = slots(pack, number, owner, Receiver(sector, "field", own)).open
                     if may and not may & carrier:
                         yield Violation("I9", rule_id(number, owner, "SIT", sector), "Nothing opens without SIT.")
+
+
+def i10(pack: Pack) -> Iterator[Violation]:
+    """Let nobody's name go to another agency by itself: beside it lies the place, also of a report whose place stays.
+
+    With a duty or a decision it goes as an excerpt without that, to where the situation is not open by itself.
+    """
+    for (kind, owner, compartment, column), cell in pack.cells.items():
+        if compartment == "AUT" and column != owner and cell.automatic in {"O", "A"}:
+            situation = pack.cells.get((kind, owner, "SIT", column))
+            if situation is None or situation.automatic in {"O", "A", "R", "P"}:
+                yield Violation("I10", cell.rule_id, "An author's name goes with a duty or a decision alone.")

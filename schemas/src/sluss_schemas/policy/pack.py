@@ -181,8 +181,12 @@ def _check_retention(file: File) -> None:
 
 
 def _check_extract(file: File) -> None:
-    """Refuse a reason to leave something out of a kind that nobody writes, or by no statute at all."""
-    for one in file.extract.withhold if file.extract is not None else ():
+    """Refuse a kind that nobody writes, and a reason to leave something out by no statute at all."""
+    if file.extract is None:
+        return
+    if not set(file.extract.day_only) <= file.kind.keys():
+        raise PackRefused("extract.day_only", "Name kinds that the pack has.")
+    for one in file.extract.withhold:
         if not set(one.kinds) <= file.kind.keys():
             raise PackRefused(f"extract.{one.code}", "Name kinds that the pack has.")
         if not one.law:

@@ -200,6 +200,8 @@ def _extract(pack: Pack) -> Iterator[str]:
         return
     yield from ("## Extracts for the person that a report is about", "")
     yield f"Told of the own agency's reports ({'; '.join(rules.law)}): {' '.join(rules.tells)}; of `SUB` the own entry."
+    if rules.day_only:
+        yield f"Of the time of {', '.join(rules.day_only)} no more than the day."
     yield "Left out, by the first reason that fits:"
     yield from ("", "| reason | kinds | owners | parts | when | why | law | status |", "| --- |" + " --- |" * 7)
     for one in rules.withhold:
@@ -248,6 +250,7 @@ def _bounds(pack: Pack) -> Iterator[str]:
     yield "* I8: no agency's pack is wider than the statute's, and none drops a duty; what only policy closed (`D`)"
     yield "  may be opened as far as the base row."
     yield "* I9: the carrier rule holds for every kind and owner."
+    yield "* I10: an author's name goes to another agency with a duty or a decision, and never by itself."
     yield ""
 
 
