@@ -22,6 +22,7 @@ from typing import Final
 import msgspec
 
 from sluss_client import Device, filing, forms
+from sluss_client.sealers import Moment
 from sluss_client.testing import PASSPHRASE
 from sluss_schemas.ids import ReportId
 
@@ -67,7 +68,7 @@ def opened(store: Path) -> Device:
     return asyncio.run(Device.open(store, PASSPHRASE))
 
 
-def prepared(device: Device, count: int) -> tuple[filing.Moment, list[filing.Sealable]]:
+def prepared(device: Device, count: int) -> tuple[Moment, list[filing.Sealable]]:
     """Return what `filing.seal` needs for some reports, as a sync would give it.
 
     Raises:
@@ -75,7 +76,7 @@ def prepared(device: Device, count: int) -> tuple[filing.Moment, list[filing.Sea
 
     """
     local, now = device.local, device.now()
-    moment = filing.Moment(local.author(), local.trust, local.trust.pack(now), now)
+    moment = Moment(local.author(), local.trust, local.trust.pack(now), now)
     work = []
     for number in range(count):
         form = report(number, now)

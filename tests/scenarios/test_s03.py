@@ -11,8 +11,8 @@ from sluss_client import forms
 from sluss_client.disclosing import kept, making, sealing
 from sluss_client.disclosing.answers import Disclosure
 from sluss_client.errors import Invalid, NotFound, Refused
-from sluss_client.filing import Moment
 from sluss_client.report import Report
+from sluss_client.sealers import Moment
 from sluss_schemas import disclosure
 from sluss_schemas import sync as wire
 

@@ -18,6 +18,7 @@ from sluss_client.agency import auditnotes
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_client.testing import Clock, Town
+from sluss_schemas import spoken
 from sluss_schemas import sync as wire
 
 from tests.scenarios.people import CENTRAL, find
@@ -172,7 +173,7 @@ async def test_that_both_accounts_are_one_person_is_seen_by_the_auditor_alone(
     with pytest.raises(Invalid):
         auditnotes.opened(auditnotes.new_key()[0], gone)
     assert not {*gone.splitlines()[1:]} & {*came.splitlines()[1:]}
-    secret = auditnotes.read(auditnotes.CODE, code)
+    secret = spoken.read(auditnotes.CODE, code)
     traces = [
         secret,
         hashlib.sha256(secret).digest(),

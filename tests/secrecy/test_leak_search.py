@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from sluss_client import filing, forms, quoting
 from sluss_client.disclosing import offering, sealing
-from sluss_client.filing import Moment, Sealable, Target
+from sluss_client.filing import Sealable
 from sluss_client.local import Local
+from sluss_client.sealers import Moment, Target
 from sluss_client.syncing import sync_core
 from sluss_client.testing import server as testing
 from sluss_schemas.ids import bit

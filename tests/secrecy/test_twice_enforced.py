@@ -20,7 +20,8 @@ import pytest
 from sluss_client import crypto, filing
 from sluss_client.disclosing import sealing
 from sluss_client.disclosing.material import Material
-from sluss_client.filing import Moment, Sealable, Target
+from sluss_client.filing import Sealable
+from sluss_client.sealers import Moment, Target
 from sluss_client.syncing import pulling
 from sluss_client.testing import server as testing
 from sluss_schemas import forms

@@ -16,6 +16,7 @@ from sluss_client.agency import founding
 from sluss_client.crypto import SignKey
 from sluss_client.keyring import roster, rotation, splitting
 from sluss_client.local import Local
+from sluss_client.sealers import Author, Moment
 from sluss_schemas import directory as d
 from sluss_schemas import forms, invitation, records
 from sluss_schemas.codec import encode
@@ -44,11 +45,11 @@ FORM: Final = forms.OrderIncident(
 )
 
 
-def moment(slug: str, name: str, form: forms.Form = FORM) -> tuple[filing.Moment, filing.Sealable]:
+def moment(slug: str, name: str, form: forms.Form = FORM) -> tuple[Moment, filing.Sealable]:
     """Return what a person of the town seals a form with, to every reader whom they would be shown."""
     believed, one = trust(slug), device(name)
     own = believed.own
-    author = filing.Author(
+    author = Author(
         person=own.persons[own.devices[one.kid].person],
         function="field",
         device=one,
@@ -60,7 +61,7 @@ def moment(slug: str, name: str, form: forms.Form = FORM) -> tuple[filing.Moment
     shown = filing.shown_readers(believed, pack, form, filled, world.NOW)
     report_id, event = ReportId(crypto.random_key()[:16]), bytes(range(16))
     work = filing.Sealable(form, report_id, 1, (), world.NOW, shown, (), event=event)
-    return filing.Moment(author, believed, pack, world.NOW), work
+    return Moment(author, believed, pack, world.NOW), work
 
 
 def items(sealing: filing.Sealing) -> dict[bytes, r.Put]:

@@ -20,6 +20,7 @@ from sluss_client import crypto, filing, told
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
+from sluss_client.sealers import Moment
 from sluss_client.sections import AuthorSection
 from sluss_client.syncing import again
 from sluss_client.syncing.receipts import RECEIPTED, check_receipt
@@ -130,7 +131,7 @@ def make_grants(local: Local, now: int) -> None:
     waiting = local.outbox.unsent()
     if not waiting:
         return
-    moment = filing.Moment(local.author(), local.trust, local.trust.pack(now), now)
+    moment = Moment(local.author(), local.trust, local.trust.pack(now), now)
     for key in waiting:
         row = local.outbox.by_key(key)
         author = None if row.digest is None or row.state is not State.SENT else _author(local, row)

@@ -49,19 +49,14 @@ from sluss_schemas.policy.model import Pack
 from sluss_schemas.quoting import NOTHING, Quoted
 
 __all__ = [
-    "Author",
-    "Moment",
     "Sealable",
     "Sealing",
-    "Target",
-    "decider_for",
     "duty_receiver",
     "filled_slots",
     "grant",
     "late_grants",
     "receivable",
     "seal",
-    "sealed_for",
     "shown_readers",
 ]
 

@@ -17,11 +17,11 @@ import msgspec
 from sluss_client import alarms, clock, tries
 from sluss_client.crypto import SignKey
 from sluss_client.errors import Refused, StoreError
-from sluss_client.filing import Author
 from sluss_client.keyring import names
 from sluss_client.keys import DeviceKeys, DeviceSeeds, HeldEpoch, KeyRing, matches
 from sluss_client.outbox import Outbox
 from sluss_client.replica import Received, Replica
+from sluss_client.sealers import Author
 from sluss_client.store import Store, remove
 from sluss_client.trust import Trust
 from sluss_schemas import directory as d

@@ -7,18 +7,16 @@ Source: docs/protocol.md section 2.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from sluss_schemas import spoken
 from sluss_schemas.codec import Document, decode, encode
 from sluss_schemas.manifest import Bytes32, Id16
 from sluss_schemas.problems import Invalid
 
 PREFIX: Final = "SLUSS1"
-_CHECK_BYTES: Final = 4
 
 
 class Code(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -36,10 +34,7 @@ class Code(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 def write_code(code: Code) -> str:
     """Return the code as text: groups of eight that can be read aloud, with a checksum."""
-    data = encode(code)
-    check = hashlib.sha256(data).digest()[:_CHECK_BYTES]
-    text = base64.b32encode(data + check).decode().rstrip("=")
-    return "-".join([PREFIX, *(text[at : at + 8] for at in range(0, len(text), 8))])
+    return spoken.write(PREFIX, encode(code))
 
 
 def read_code(text: str) -> Code:
@@ -49,17 +44,7 @@ def read_code(text: str) -> Code:
         Invalid: `damaged_code`.
 
     """
-    bare = "".join(text.upper().replace("-", " ").split())
-    if not bare.startswith(PREFIX):
-        raise Invalid("damaged_code", "code", f"The code begins with {PREFIX}; read or type it again.")
-    body = bare.removeprefix(PREFIX)
-    try:
-        data = base64.b32decode(body + "=" * (-len(body) % 8))
-    except ValueError:
-        raise Invalid("damaged_code", "code") from None
-    data, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    if hashlib.sha256(data).digest()[:_CHECK_BYTES] != check:
-        raise Invalid("damaged_code", "code")
+    data = spoken.read(PREFIX, text)
     try:
         return decode(Code, data, "code")
     except Invalid:

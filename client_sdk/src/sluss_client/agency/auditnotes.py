@@ -11,7 +11,6 @@ Source: docs/protocol.md section 7, "Notes for an auditor"; docs/operating.md.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 from collections.abc import Iterable
@@ -23,6 +22,7 @@ from sluss_client import crypto
 from sluss_client.agency import lifecycle
 from sluss_client.errors import Invalid
 from sluss_client.local import Local
+from sluss_schemas import spoken
 from sluss_schemas.codec import Document, decode, encode
 from sluss_schemas.ids import kid_of
 from sluss_schemas.manifest import U8, Bytes32, Bytes64, Id16, UnixTime
@@ -36,9 +36,7 @@ NOTE: Final = "SLUSSNOTE1"
 PUBLIC: Final = "SLUSSAUDITOR1"
 PRIVATE: Final = "SLUSSAUDITKEY1"
 _CODE_BYTES: Final = 16
-_CHECK_BYTES: Final = 4
 _LINE: Final = 64
-_GROUP: Final = 8
 
 
 class Said(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -73,7 +71,7 @@ class Signed(Document, frozen=True, array_like=True, forbid_unknown_fields=True)
 def new_key() -> tuple[str, str]:
     """Return an auditor's new key as two texts: the private one, which stays, and the public one, for registrars."""
     seed = crypto.random_key()
-    return write(PRIVATE, seed), write(PUBLIC, crypto.KemKey(seed).public)
+    return spoken.write(PRIVATE, seed), spoken.write(PUBLIC, crypto.KemKey(seed).public)
 
 
 # writing a note
@@ -87,16 +85,17 @@ def note(local: Local, alias: str, auditor: str, code: str | None, now: int) -> 
 
     """
     own = local.trust.own
-    person, public = lifecycle.person_of(own, alias), read(PUBLIC, auditor)
+    person, public = lifecycle.person_of(own, alias), spoken.read(PUBLIC, auditor)
     if not crypto.usable(public):
         raise Invalid("damaged_code", "auditor")
-    secret = os.urandom(_CODE_BYTES) if code is None else read(CODE, code)
+    secret = os.urandom(_CODE_BYTES) if code is None else spoken.read(CODE, code)
     if len(secret) != _CODE_BYTES:
         raise Invalid("damaged_code", "code")
     config = local.config
     said = encode(Said(FORMAT, config.partnership, own.agency, own.slug, person.person, alias, secret, now))
     signed = encode(Signed(said, local.keys.sign.public, local.keys.sign.sign(_message(said))))
-    return write(CODE, secret), write(NOTE, crypto.seal(public, SEAL_LABEL, crypto.pad(signed)))
+    sealed = crypto.seal(public, SEAL_LABEL, crypto.pad(signed))
+    return spoken.write(CODE, secret), spoken.write(NOTE, sealed, size=_LINE, between="\n")
 
 
 # joining notes
@@ -109,11 +108,11 @@ def opened(private: str, text: str) -> tuple[Said, bytes]:
         Invalid: `damaged_code` for the key; `bad_signature`, `malformed` for a note that is none, or for somebody else.
 
     """
-    seed = read(PRIVATE, private)
+    seed = spoken.read(PRIVATE, private)
     if len(seed) != crypto.KEY_BYTES:
         raise Invalid("damaged_code", "key")
     try:
-        plain = crypto.unpad(crypto.KemKey(seed).open(read(NOTE, text), SEAL_LABEL))
+        plain = crypto.unpad(crypto.KemKey(seed).open(spoken.read(NOTE, text), SEAL_LABEL))
     except crypto.CannotOpen:
         raise Invalid("malformed", "note", "This note is sealed to another auditor, or is damaged.") from None
     signed = decode(Signed, plain, "note")
@@ -133,32 +132,3 @@ def joined(notes: Iterable[tuple[Said, bytes]]) -> list[list[tuple[Said, bytes]]
 
 def _message(said: bytes) -> bytes:
     return SIGN_LABEL + hashlib.sha256(said).digest()
-
-
-# as text
-
-
-def write(prefix: str, data: bytes) -> str:
-    """Return bytes as text with a checksum: what is short to be typed, what is long in lines for a file."""
-    body = base64.b32encode(data + hashlib.sha256(data).digest()[:_CHECK_BYTES]).decode().rstrip("=")
-    size, between = (_GROUP, "-") if len(body) <= _LINE else (_LINE, "\n")
-    return between.join([prefix, *(body[at : at + size] for at in range(0, len(body), size))])
-
-
-def read(prefix: str, text: str) -> bytes:
-    """Return the bytes of a text, however it was spaced or cased.
-
-    Raises:
-        Invalid: `damaged_code`.
-
-    """
-    bare = "".join(text.upper().replace("-", " ").split())
-    body = bare.removeprefix(prefix)
-    try:
-        data = base64.b32decode(body + "=" * (-len(body) % 8))
-    except ValueError:
-        data = b""
-    data, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    if not bare.startswith(prefix) or hashlib.sha256(data).digest()[:_CHECK_BYTES] != check:
-        raise Invalid("damaged_code", "code", f"This begins with {prefix}; read or type it again.")
-    return data

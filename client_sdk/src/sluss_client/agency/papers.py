@@ -7,8 +7,6 @@ Refuses a text with a slip in it, and to write over a file.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 import io
 import os
@@ -19,10 +17,9 @@ import segno
 
 from sluss_client import crypto
 from sluss_client.errors import Invalid, StoreError
+from sluss_schemas import spoken
 
 PREFIX: Final = "SLUSSROOT1"
-_CHECK_BYTES: Final = 4
-_GROUP: Final = 8
 _PRIVATE: Final = 0o600
 _STYLE: Final = (
     "body{font:14pt/1.5 sans-serif;margin:2cm}section{page-break-after:always}code{font-size:15pt;word-break:break-all}"
@@ -42,9 +39,7 @@ _SHEETS: Final = (
 
 def write_key(seed: bytes) -> str:
     """Return a root key as text: groups of eight with a checksum."""
-    check = hashlib.sha256(seed).digest()[:_CHECK_BYTES]
-    text = base64.b32encode(seed + check).decode().rstrip("=")
-    return "-".join([PREFIX, *(text[at : at + _GROUP] for at in range(0, len(text), _GROUP))])
+    return spoken.write(PREFIX, seed)
 
 
 def read_key(text: str) -> bytes:
@@ -54,15 +49,11 @@ def read_key(text: str) -> bytes:
         Invalid: `damaged_root_key`.
 
     """
-    bare = "".join(text.upper().replace("-", " ").split())
-    body = bare.removeprefix(PREFIX)
     try:
-        data = base64.b32decode(body + "=" * (-len(body) % 8))
-    except ValueError:
-        data = b""
-    seed, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
-    whole = bare.startswith(PREFIX) and len(seed) == crypto.KEY_BYTES
-    if not whole or hashlib.sha256(seed).digest()[:_CHECK_BYTES] != check:
+        seed = spoken.read(PREFIX, text)
+    except Invalid:
+        seed = b""
+    if len(seed) != crypto.KEY_BYTES:
         raise Invalid("damaged_root_key", "root_key")
     return seed
 

@@ -19,9 +19,10 @@ from sluss_client.disclosing import ages, deciding, excerpts, kept, making, mate
 from sluss_client.disclosing.kept import Decision, State
 from sluss_client.disclosing.material import Material
 from sluss_client.errors import Invalid, NotFound, Refused
-from sluss_client.filing import Moment, Target, duty_receiver
+from sluss_client.filing import duty_receiver
 from sluss_client.keyring import roster
 from sluss_client.local import Local
+from sluss_client.sealers import Moment, Target
 from sluss_schemas import disclosure
 from sluss_schemas.ids import Compartment, Digest, GrantId, Kid, PersonId, ReportId, bit, bitmap_of, slot
 from sluss_schemas.policy.answers import Receiver

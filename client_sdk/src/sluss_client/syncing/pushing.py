@@ -18,6 +18,7 @@ from sluss_client import filing, told
 from sluss_client.errors import Refused, Untrusted
 from sluss_client.local import Local
 from sluss_client.outbox import Row, State
+from sluss_client.sealers import Moment
 from sluss_client.syncing import notes, sync_core
 from sluss_client.syncing.receipts import RECEIPTED, check_receipt
 from sluss_client.syncing.sync_core import Tally
@@ -47,12 +48,12 @@ def seal_pending(local: Local, now: int, tell: Progress) -> None:
         tell("seal", min(start + _SEAL_AT_ONCE, len(pending)), len(pending))
 
 
-def moment_of(local: Local, now: int) -> filing.Moment:
+def moment_of(local: Local, now: int) -> Moment:
     """Return what a sealing is made with; `Refused` as `Local.author`, `Untrusted` as `Trust.pack`."""
-    return filing.Moment(local.author(), local.trust, local.trust.pack(now), now)
+    return Moment(local.author(), local.trust, local.trust.pack(now), now)
 
 
-def seal_row(local: Local, row: Row, moment: filing.Moment) -> bool:
+def seal_row(local: Local, row: Row, moment: Moment) -> bool:
     """Seal one row if it is filed and its parents have names; tell whether it was sealed."""
     parents = _parents(local, row)
     if row.state is not State.FILED or parents is None:
