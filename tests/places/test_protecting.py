@@ -8,8 +8,10 @@ import pytest
 import pytest_asyncio
 
 from sluss_client import Device, Invalid, NotFound, Refused, forms, places
+from sluss_client.cases import book
 from sluss_client.testing import Town
 from sluss_schemas.ids import ReportId
+from sluss_schemas.records import CaseKind
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -96,6 +98,49 @@ async def test_a_list_closes_what_lay_there_before_and_two_people_open_it_again(
     assert matron.to_confirm() == []
     assert cleaner.waiting() == []
     assert [one.local.alarms() for one in (cleaner, cleaners_boss, matron, worker)] == [[], [], [], []]
+
+
+async def test_what_two_people_opened_again_is_closed_by_a_place_that_comes_later_and_by_no_other(town: Town) -> None:
+    cleaner, cleaners_boss = await town.device("municipality"), await town.device("municipality", "supervisors")
+    worker, matron = await town.device("social_services"), await town.device("health", "supervisors")
+    where = (59_350_500, 18_065_000)
+    filed = cleaner.file(litter(town, where))
+    await sync(cleaner, worker)
+    cleaner.lies_protected(filed.id)
+    await sync(cleaner, cleaners_boss, matron, worker)
+    assert not has(worker, filed.id)
+
+    town.clock.advance(seconds=1)
+    cleaners_boss.unprotect(filed.id)
+    await sync(cleaners_boss, matron)
+    town.clock.advance(seconds=1)
+    [record] = matron.to_confirm()
+    matron.confirm_unprotected(record)
+    await sync(matron, cleaners_boss)
+    await cleaners_boss.inspect(filed.id, reason="It lay in the street.")
+    await sync(cleaners_boss, cleaners_boss)
+    await cleaners_boss.amend(filed.id, needles=4)
+    await sync(cleaners_boss, worker)
+    assert has(worker, filed.id)
+
+    def around(metres: int) -> list[tuple[int, int]]:
+        step = 10 * metres
+        return [(where[0] + one * step, where[1] + other * step) for one, other in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+
+    town.clock.advance(seconds=1)
+    matron.protect("elsewhere", [(lat + 50_000, lon) for lat, lon in around(20)])
+    await sync(matron, cleaner, worker)
+    assert has(worker, filed.id)
+    matron.protect("a van", around(20))
+    await sync(matron, cleaner, worker)
+    assert not has(worker, filed.id)
+    # It is said once of each place, however often the list changes.
+    said = len(book.everything(cleaner.local, CaseKind.RECLASSIFY))
+    matron.protect("elsewhere", [(lat + 60_000, lon) for lat, lon in around(20)])
+    await sync(matron, cleaner, cleaner)
+    assert len(book.everything(cleaner.local, CaseKind.RECLASSIFY)) == said
+    # The newest list counts, whichever device of health's made it.
+    town.clock.advance(seconds=10)
 
 
 async def test_a_mobile_place_ends_and_the_public_list_reaches_police_and_guards(town: Town) -> None:

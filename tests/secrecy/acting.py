@@ -123,6 +123,7 @@ class Acting:
     consents: list[tuple[bytes, bytes]] = field(default_factory=list)
     gone: list[Gone] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    _sealed: dict[tuple[int, int], Stored] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Know what stands from before."""
@@ -209,14 +210,16 @@ class Acting:
         }
 
     def stored(self) -> Iterator[Stored]:
-        """Yield every version of every twin that has been sealed, with its keys as its author's device has them."""
+        """Yield every version of every twin that has been sealed, with its keys as its author's device had them."""
         for twins in self.reports:
             for at, (number, version) in enumerate(zip(twins.numbers, twins.filed.versions, strict=True), 1):
                 for twin, report_id in enumerate(twins.ids):
                     row = self.device(version.by).local.outbox.get(report_id, at)
                     if row is not None and row.digest is not None:
                         keys = {slot_of(slot): key for slot, key in row.section_keys}
-                        yield Stored(twins, twin, version, number, Digest(row.digest), keys)
+                        self._sealed[number, twin] = Stored(twins, twin, version, number, Digest(row.digest), keys)
+        # An author's device forgets what is over before others have: it is looked for all the same.
+        yield from self._sealed.values()
 
 
 def supervisors_of(who: Who) -> frozenset[Who]:

@@ -105,16 +105,21 @@ def fingerprint(local: Local, now: int) -> bytes:
 
 def is_protected(local: Local, form: forms.Form, now: int) -> bool:
     """Tell whether a report lies in a place that was protected when it happened, or is now."""
+    return bool(around(local, form, now))
+
+
+def around(local: Local, form: forms.Form, now: int) -> list[protected.ProtectedPlace]:
+    """Return the places in which a report lies that were protected when it happened, or are now."""
     place = forms.place_of(form)
     if place is None:
-        return False
+        return []
     point = None if place.lat is None or place.lon is None else (place.lat, place.lon)
     names, happened = protected.names_of(place), int(form.observed_at.timestamp())
-    return any(
-        protected.covers(one, at, point=point, names=names)
+    return [
+        one
         for one in protected_places(local, now)
-        for at in (happened, now)
-    )
+        if any(protected.covers(one, at, point=point, names=names) for at in (happened, now))
+    ]
 
 
 def at_filing(local: Local, form: forms.Form, pack: Pack, now: int) -> AtFiling:

@@ -6,13 +6,15 @@ From then on the server treats the report as one of a protected place; out of pr
 Refuses: to tell anybody else of a place, by what is filed or by what is not.
 
 > INVARIANT: the list leaves sealed to audiences of the sectors that the pack names, and to nobody else.
-> INVARIANT: of a report it is said once; whoever was told of it loses it by the ordinary end.
+> INVARIANT: of a report and a place it is said once, and again of a place that comes later, since two people may have
+> opened it in between; whoever was told of it loses it by the ordinary end.
 
 Source: docs/secrecy-rules.md ("Protected places"), B7 13, 14 and 18.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -25,13 +27,15 @@ from sluss_client.local import Local
 from sluss_client.outbox import ANSWERED, Row
 from sluss_schemas import forms, protected
 from sluss_schemas.codec import Document, decode, encode
-from sluss_schemas.ids import ReportId
+from sluss_schemas.ids import DIGEST_BYTES, ReportId
 from sluss_schemas.manifest import U32, Id16
 from sluss_schemas.records import Case, CaseKind
 from sluss_schemas.replay import Directory
 
 OUT_AGAIN: Final = "unprotected"
 _CHECKED: Final = "places_checked"
+_AROUND: Final = "places_around"
+"""The store's space of the places because of which it was said of a report, by its id."""
 
 
 class About(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -140,14 +144,23 @@ def _latest(local: Local) -> list[Row]:
 
 def _check(local: Local, row: Row, now: int) -> bool:
     form = forms.make(row.kind, msgspec.msgpack.decode(row.values))
-    said = [case.code for case in _said(local, row.report_id)]
-    lies = places.is_protected(local, form, now) or (row.hold == protected.PROTECTED and not said)
-    if not lies or row.place_stays or said[-1:] == [protected.PROTECTED]:
+    said, known = bool(_said(local, row.report_id)), local.store.get(_AROUND, row.report_id) or b""
+    # Where it was said before, a place that is over by now says nothing new.
+    around = [one for one in places.around(local, form, now) if not said or one.until is None or one.until > now]
+    names = [hashlib.sha256(encode(one)).digest() for one in around]
+    new = [name for name in names if name not in _names(known)]
+    if row.place_stays or not (new or (row.hold == protected.PROTECTED and not said)):
         return False
+    local.store.put(_AROUND, row.report_id, known + b"".join(new))
     about = encode(About(row.report_id, row.version))
     to = _both_supervisors(local, now)
     book.file(local, CaseKind.RECLASSIFY, now=now, code=protected.PROTECTED, digest=row.digest, to=to, body=about)
     return True
+
+
+def _names(known: bytes) -> set[bytes]:
+    """Return the places that it was said of already."""
+    return {known[at : at + DIGEST_BYTES] for at in range(0, len(known), DIGEST_BYTES)}
 
 
 def say(local: Local, report_id: ReportId, now: int) -> bytes:
