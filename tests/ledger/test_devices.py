@@ -325,7 +325,7 @@ async def test_supervisors_look_at_who_opened_what_and_the_auditor_sees_when_the
     assert looks() == [("overdue", "")]
     assert "task_overdue" in {code for _, code in boss.local.alarms()}
     [look] = [one for one in boss.tasks() if one.code == "log_review"]
-    assert "sluss ledger review police" in look.name
+    assert "`sluss-device log`" in look.name
 
     # Those of the agency who are no supervisors do not have it, and nobody ends it without a word.
     assert not any(one.code == "log_review" for one in scene.police.tasks())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -23,6 +24,7 @@ from sluss_client import (
     launching,
     linking,
     lists,
+    logbook,
     quarantine,
     screen,
     views,
@@ -278,6 +280,21 @@ class Device(Filing, Disclosing, Cases, Registering):
         """
         return await counts.fetch(self._local, self._transport, self._pack(), first, last, kinds, present)
 
+    async def log(self, since: date | None = None, progress: Progress | None = None) -> logbook.Log:
+        """Fetch what the own agency's ledger says that people did since a day, all of it proven, for a supervisor.
+
+        Without a day it goes back as far as the pack's regular look does; up to the last sync's checkpoint.
+
+        Raises:
+            Refused: `supervisor_only`.
+            NotFound: no sync has proven a checkpoint yet.
+            Invalid: `out_of_range` for a day that is yet to come.
+            Untrusted: `ledger_unproven`.
+            Offline: no contact.
+
+        """
+        return await logbook.look(self._local, self._transport, self._pack(), since, progress or _silent)
+
     async def launch(self) -> str:
         """Return a link that signs one browser in to the overview, once and within a minute, as this supervisor.
 
@@ -338,6 +355,10 @@ class Device(Filing, Disclosing, Cases, Registering):
 
     def _pack(self) -> Pack:
         return _pack_of(self._local, self.now())
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    """Tell nobody how far it has come."""
 
 
 def _pack_of(local: Local, now: int) -> Pack:

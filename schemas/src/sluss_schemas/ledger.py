@@ -28,6 +28,8 @@ from sluss_schemas.signing import READ_LABEL, verify
 
 MAX_READS: Final = 200
 """Read records in one request."""
+MAX_LEAVES: Final = 1_000
+"""Leaves in one answer."""
 MAX_CONTENT_BYTES: Final = 64 * 1024
 KEPT_LEVELS: Final = 4
 """Of so many levels of the tree one is stored; those between are a few nodes away."""
@@ -142,6 +144,7 @@ class Earlier(Document, frozen=True, array_like=True, forbid_unknown_fields=True
 
 Content = Act | Delivery | Reading | Alarm | Forgotten | Earlier
 READ: Final = "read"
+LOOK: Final = "look"
 DENY: Final = "deny"
 DELIVER: Final = "deliver"
 EXPORT: Final = "export"
@@ -211,6 +214,52 @@ class CheckpointAnswer(msgspec.Struct, frozen=True, array_like=True):
     note: Annotated[bytes, Meta(max_length=MAX_NOTE_BYTES)]
     proof: Annotated[tuple[Bytes32, ...], Meta(max_length=128)]
     feeds: tuple[FeedProof, ...]
+
+
+# leaves on the wire
+
+
+class Begin(msgspec.Struct, frozen=True, array_like=True):
+    """Where the leaves of a time begin: after so many, with the tree's peaks then.
+
+    The note is that of the last checkpoint of before that time, for who had no size of their own to begin at; it and
+    the peaks are empty where the leaves begin with the ledger.
+    """
+
+    size: Annotated[int, Meta(ge=0, le=2**63 - 1)]
+    note: Annotated[bytes, Meta(max_length=MAX_NOTE_BYTES)]
+    peaks: Annotated[bytes, Meta(max_length=64 * merkle.HASH_BYTES)]
+
+
+class LeavesAsk(msgspec.Struct, frozen=True, array_like=True):
+    """Ask for leaves of the own ledger: the next ones after a number, or, with a time, the first ones of a look.
+
+    A look begins after the size that the device itself had proven before that time; 0 where it had proven none.
+    """
+
+    since: UnixTime | None
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+
+
+class ShownLeaf(msgspec.Struct, frozen=True, array_like=True):
+    """A leaf; salt and content are empty once they were erased, and `digest` where they were not."""
+
+    action: ActionName
+    salt: Annotated[bytes, Meta(max_length=merkle.HASH_BYTES)]
+    content: Annotated[bytes, Meta(max_length=MAX_CONTENT_BYTES)]
+    digest: Annotated[bytes, Meta(max_length=merkle.HASH_BYTES)] = b""
+
+    @property
+    def hash(self) -> bytes:
+        """Its hash in the tree."""
+        return leaf_hash(self.action, self.digest or commitment(self.salt, self.content))
+
+
+class LeavesAnswer(msgspec.Struct, frozen=True, array_like=True):
+    """The next leaves without a gap, none where there are no more; `begin` answers who asked by a time."""
+
+    leaves: Annotated[tuple[ShownLeaf, ...], Meta(max_length=MAX_LEAVES)]
+    begin: Begin | None = None
 
 
 # read records on the wire

@@ -37,8 +37,7 @@ _UNREACHABLE: Final = "duty_unreachable"
 _ALARMS: Final = {
     "bulk_open": "{person} opened {count} held rows within an hour",
     "bulk_read": "{person} read {count} reports within an hour",
-    "log_review": "Look through who opened and read what since {day} ({count} times), with whoever runs the server: "
-    "`sluss ledger review {agency}`",
+    "log_review": "Look through who opened and read what since {day} ({count} times): `sluss-device log`",
 }
 _HOW: Final = {"send": "sent", "no": "no", "oral": "oral"}
 
@@ -229,7 +228,6 @@ def _raised(local: Local, now: int) -> Iterator[Task]:
                 person=alias,
                 count=one.count,
                 day=datetime.fromtimestamp(one.since, UTC).date(),
-                agency=local.trust.own.slug,
             ),
             digest=b"",
             report_id=None,

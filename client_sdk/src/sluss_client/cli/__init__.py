@@ -93,6 +93,7 @@ for command in (
     looking.list_reports,
     looking.show,
     ledger.ledger,
+    ledger.log,
     looking.readers,
     looking.explain,
     looking.extract,

@@ -32,6 +32,10 @@ STANDS_STILL_S: Final = 3 * 3_600
 _SPACE: Final = "witnessed"
 _KEPT: Final = b"kept"
 _COMMITTED: Final = "committed"
+_DAYS: Final = "witnessed_days"
+_KEPT_DAYS: Final = 400
+"""More than a look through the ledger goes back."""
+_DAY_S: Final = 86_400
 _ALARM: Final = b"ledger"
 
 
@@ -40,6 +44,14 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
     note: bytes
     instance: bytes
+    asked_at: int
+
+
+class Seen(msgspec.Struct, frozen=True, array_like=True):
+    """A ledger as it was proven here once: how many leaves, the tree's root, and when this device asked."""
+
+    size: int
+    root: bytes
     asked_at: int
 
 
@@ -59,6 +71,12 @@ def kept(local: Local) -> Kept | None:
     """Return what was kept of the ledger, or None before the first checkpoint."""
     data = local.store.get(_SPACE, _KEPT)
     return None if data is None else msgspec.msgpack.decode(data, type=Kept)
+
+
+def seen_before(local: Local, time: int) -> Seen | None:
+    """Return the last that was proven here before a time, as far back as days are kept; None where nothing was."""
+    days = (msgspec.msgpack.decode(data, type=Seen) for _, data in local.store.items(_DAYS))
+    return max((one for one in days if one.size and one.asked_at < time), key=lambda one: one.asked_at, default=None)
 
 
 def checkpoint_of(local: Local) -> Checkpoint | None:
@@ -92,6 +110,7 @@ async def ask(local: Local, transport: Transport, tally: Tally) -> bool:
         if now - found.time > STANDS_STILL_S:
             _alarm(local, "ledger_rewound", tally)
             return False
+        _remember(local, Seen(found.size, found.root, now))
         _commit(local, answer.feeds)
         local.calm(_ALARM)
     return True
@@ -139,6 +158,7 @@ def _proven(local: Local, last: Kept | None, answer: CheckpointAnswer) -> Checkp
         _follows(_read(local, last.note), found, answer)
     elif last is not None:
         local.store.clear(_COMMITTED)
+        local.store.clear(_DAYS)
     _feeds(local, found, answer)
     return found
 
@@ -174,6 +194,15 @@ def _commit(local: Local, feeds: tuple[FeedProof, ...]) -> None:
             before = msgspec.msgpack.decode(data, type=_Committed)
             rows.append((feed, msgspec.structs.replace(before, shown=False)))
     local.store.put_all(_COMMITTED, [(feed, msgspec.msgpack.encode(one)) for feed, one in rows])
+
+
+def _remember(local: Local, seen: Seen) -> None:
+    """Keep the last of each day: who looks through the ledger begins with what was proven before the day."""
+    day = seen.asked_at // _DAY_S
+    local.store.put(_DAYS, day.to_bytes(4), msgspec.msgpack.encode(seen))
+    for name, _ in list(local.store.items(_DAYS)):
+        if int.from_bytes(name) < day - _KEPT_DAYS:
+            local.store.delete(_DAYS, name)
 
 
 def _stands_still(local: Local, last: Kept | None, now: int, tally: Tally) -> None:

@@ -41,6 +41,7 @@ _SHAPES: Final[dict[tuple[str, str], tuple[Any, Any]]] = {
     ("POST", "/v1/push"): (wire.Push, wire.PushAnswer),
     ("POST", "/v1/pull"): (wire.Pull, wire.PullAnswer),
     ("POST", "/v1/ledger/checkpoint"): (ledger.CheckpointAsk, ledger.CheckpointAnswer),
+    ("POST", "/v1/ledger/leaves"): (ledger.LeavesAsk, ledger.LeavesAnswer),
     ("POST", "/v1/reads"): (ledger.Reads, None),
     ("POST", "/v1/registry"): (statements.RegistryAsk, statements.RegistryAnswer),
     ("POST", "/v1/stock"): (statements.StockAsk, statements.StockAnswer),

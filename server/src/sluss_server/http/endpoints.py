@@ -117,6 +117,11 @@ async def quarantine(shell: Shell, caller: Caller) -> sync.QuarantineAnswer:
     return await shell.services.quarantine(caller)
 
 
+async def leaves(shell: Shell, caller: Caller, body: ledger.LeavesAsk) -> ledger.LeavesAnswer:
+    """Show leaves of the own ledger."""
+    return await shell.services.leaves(caller, body)
+
+
 async def checkpoint(shell: Shell, caller: Caller, body: ledger.CheckpointAsk) -> ledger.CheckpointAnswer:
     """Show the newest checkpoint of the own ledger."""
     return await shell.services.checkpoint(caller, body)
@@ -293,6 +298,15 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         takes=ledger.CheckpointAsk,
         gives=ledger.CheckpointAnswer,
         call=checkpoint,
+        limit=KIB,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/ledger/leaves",
+        summary="Get the leaves of the own agency's ledger since a time, up to 1,000 at once; for supervisors.",
+        takes=ledger.LeavesAsk,
+        gives=ledger.LeavesAnswer,
+        call=leaves,
         limit=KIB,
     ),
     Endpoint(

@@ -38,6 +38,7 @@ from sluss_server.services.recording import Recording
 from sluss_server.services.restoring import Restoring
 from sluss_server.services.rules import Rules
 from sluss_server.services.sessions import Sessions
+from sluss_server.services.showing import Showing
 from sluss_server.services.statements import Statements
 from sluss_server.services.stocks import Stocks
 from sluss_server.services.sweeping import Sweeping
@@ -95,6 +96,7 @@ class Services:
         self._keyring: Final = Keyring(self._core)
         self._enrolling: Final = Enrolling(self._core)
         self._checkpoints: Final = Checkpoints(self._core)
+        self._showing: Final = Showing(self._core, recording)
         self._readings: Final = Readings(self._core)
         self.cube: Final = Cube(self._core)
         """Counts, for the overview and for supervisors."""
@@ -133,6 +135,10 @@ class Services:
     async def checkpoint(self, caller: Caller, ask: ledger.CheckpointAsk) -> ledger.CheckpointAnswer:
         """Return the newest checkpoint of the own agency's ledger, with its proofs."""
         return await self._checkpoints.show(caller, ask)
+
+    async def leaves(self, caller: Caller, ask: ledger.LeavesAsk) -> ledger.LeavesAnswer:
+        """Return leaves of the own agency's ledger, for a supervisor."""
+        return await self._showing.leaves(caller, ask)
 
     async def read(self, caller: Caller, reads: ledger.Reads) -> None:
         """Take read records into the ledgers."""

@@ -174,6 +174,18 @@ async def tree(connection: AsyncConnection, partnership: bytes, agency: bytes, *
     return Frontier() if row is None else Frontier.read(row.seq, row.peaks)
 
 
+async def tree_of(connection: AsyncConnection, partnership: bytes, agency: bytes, size: int) -> Frontier:
+    """Return the frontier of one ledger's tree as it was at a size.
+
+    Raises:
+        ValueError: it has not been of this size.
+
+    """
+    nodes = list(merkle.nodes_of((0, size)))
+    found = await _hashes(connection, partnership, agency, nodes)
+    return Frontier(size, [found[node] for node in nodes])
+
+
 async def leaves_after(
     connection: AsyncConnection, partnership: bytes, agency: bytes, after: int, limit: int
 ) -> list[StoredLeaf]:
