@@ -152,7 +152,8 @@ class Acting:
     def _met(self, who: Who) -> None:
         now = self.cast.square.town.clock.now()
         self.had[who] = {
-            number: self.model.may(twins.filed, version, who, now)
+            # What is suspended may be resumed: nothing of it is delivered or shown, and devices keep what they had.
+            number: self.model.may(twins.filed, version, who, now, ("resumed", "suspended"))
             for twins in self.reports
             for number, version in zip(twins.numbers, twins.filed.versions, strict=True)
         }

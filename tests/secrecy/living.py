@@ -199,7 +199,7 @@ class Living(Writing):
         except SlussError as problem:
             self.done[-1] += f" {problem.code}"
             return
-        agreed.stands = state == "resumed"
+        agreed.state = state
         self.cast.tally["disagreed"] += 1
 
     # people

@@ -9,7 +9,7 @@ Source: docs/secrecy-rules.md, "How the pack meets the keys", B4 and B6; docs/pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, get_args
@@ -127,14 +127,14 @@ class Limit(NamedTuple):
 
 @dataclass(kw_only=True)
 class Agreed:
-    """What two agencies have agreed on, and until when; `stands` is false while it is suspended or ended."""
+    """What two agencies have agreed on, until when, and what a head said of it last."""
 
     kind: int
     owner: str
     sector: str
     codes: dict[Part, str]
     until: datetime
-    stands: bool = True
+    state: str = "resumed"
 
 
 @dataclass(kw_only=True)
@@ -168,8 +168,10 @@ class Model:
     shifts: dict[Who, datetime] = field(default_factory=dict)
     agreements: list[Agreed] = field(default_factory=list)
 
-    def may(self, filed: Filed, version: Version, who: Who, now: datetime) -> frozenset[Slot]:
-        """Return the most that somebody may have of a version now."""
+    def may(
+        self, filed: Filed, version: Version, who: Who, now: datetime, agreed: Collection[str] = ("resumed",)
+    ) -> frozenset[Slot]:
+        """Return the most that somebody may have of a version now, by agreements in these states."""
         sector, role = who
         if filed.over(now) or not (filed.shown(now) or _asked(filed, version, who)):
             return _NOTHING
@@ -178,8 +180,8 @@ class Model:
         found = set[Slot]()
         closed = bool(version.hold) and not version.released
         if not closed:
-            agreed = self._agreed(filed, sector, now)
-            base = expected.seen(filed.kind, filed.owner, sector, _outside(role), agreed=agreed)
+            codes = self._agreed(filed, sector, now, agreed)
+            base = expected.seen(filed.kind, filed.owner, sector, _outside(role), agreed=codes)
             found |= _limited(filed, version, who, _shaped(filed, sector, base))
         if filed.protected:
             found &= _shaped_alone(expected.seen(*PROTECTED_KIND, sector, _outside(role)))
@@ -218,13 +220,13 @@ class Model:
         lasting |= {Slot(one.part, "brief") for one in lasting if one.form == "full"}
         return [(until, frozenset(slots - lasting)) for until, slots in ends if slots - lasting]
 
-    def _agreed(self, filed: Filed, sector: str, now: datetime | None) -> dict[Part, str]:
-        """Return what a sector may have by agreements that stand, or by any that ever did; of two the wider counts."""
+    def _agreed(self, filed: Filed, sector: str, now: datetime | None, states: Collection[str] = ()) -> dict[Part, str]:
+        """Return what a sector may have by agreements in these states, or by any ever; of two the wider counts."""
         found = dict[Part, str]()
         for one in self.agreements:
             if (one.kind, one.owner, one.sector) != (filed.kind, filed.owner, sector) or one.kind in SECRET:
                 continue
-            if now is not None and not (one.stands and now < one.until):
+            if now is not None and not (one.state in states and now < one.until):
                 continue
             codes = {part: code for part, code in one.codes.items() if part not in STATUTE}
             found |= {part: min(code, found.get(part, code)) for part, code in codes.items()}
