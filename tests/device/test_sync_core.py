@@ -157,7 +157,12 @@ def after(step: tuple[object, ...], received: Received) -> Received:
         case ("expire", int() as now):
             return sync_core.expire(received, now)
         case ("narrow", int() as first, int() as second):
-            return sync_core.narrow(received, lambda version, _: (first, second)[DIGESTS.index(Digest(version.digest))])
+            return sync_core.narrow(
+                received,
+                lambda version, hold: (
+                    hold.slots if hold.grant else (first, second)[DIGESTS.index(Digest(version.digest))]
+                ),
+            )
     raise AssertionError(step)
 
 

@@ -18,6 +18,8 @@ from sluss_client import forms
 from sluss_client.device import Device
 from sluss_client.errors import NotFound, Refused
 from sluss_client.report import Report
+from sluss_client.syncing import expiring
+from sluss_client.syncing.sync_core import Tally
 from sluss_client.testing import Clock, Town
 from sluss_schemas.ids import ReportId
 
@@ -145,7 +147,8 @@ async def test_28_a_warning_about_a_person_is_over_after_three_days_where_no_ser
     assert not left.readable
 
     # Nor do they have it, once they are: only the own supervisors do, each time for a reason.
-    await until(officer, lambda: bytes(warning) not in decrypted(officer.local.store))
+    expiring.run(officer.local, officer.now(), Tally())
+    assert bytes(warning) not in decrypted(officer.local.store)
     await guards.sync()
     assert guards.keepers(warning) <= {town.founders["security"], boss}
     assert not any(CARRIES.encode() in decrypted(device.local.store) for device in guards.everybody)

@@ -1,7 +1,6 @@
 """What this device shows no longer, because the pack names hours for its kind and they are over.
 
-The server takes it back as well, at its next delivery; a device that never meets the server again shows it no
-longer all the same.
+It goes from the device at the next sync; one that never meets the server again shows it no longer all the same.
 Refuses: to hide what a supervisor of the own agency opened, for which they have stated why.
 
 > INVARIANT: what is over here needs no word of the server's, and the later of the device's clocks decides.
@@ -33,11 +32,16 @@ from sluss_schemas.replay import Directory
 
 def hidden(local: Local, hold: Hold, version: Version, owner: Directory, pack: Pack, now: int) -> bool:  # noqa: PLR0917  # what it depends on
     """Tell whether one way of holding a version shows nothing of it any more."""
-    if owner.agency == local.trust.own_id and hold.function == "supervisors" and not hold.grant:
-        return False
-    observed = read_manifest(version.manifest).time if _has_end(pack, version.kind) else 0
-    over = visible.until(pack, version.kind, owner.sector, observed=observed, received_at=version.received_at)
+    over = until(local, hold, version, owner, pack)
     return over is not None and clock.latest(now) >= over
+
+
+def until(local: Local, hold: Hold, version: Version, owner: Directory, pack: Pack) -> int | None:
+    """Return when one way of holding a version shows nothing of it any more; None for never."""
+    if owner.agency == local.trust.own_id and hold.function == "supervisors" and not hold.grant:
+        return None
+    observed = read_manifest(version.manifest).time if _has_end(pack, version.kind) else 0
+    return visible.until(pack, version.kind, owner.sector, observed=observed, received_at=version.received_at)
 
 
 def hidden_row(local: Local, row: Row, pack: Pack, now: int) -> bool:

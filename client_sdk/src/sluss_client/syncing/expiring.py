@@ -1,6 +1,7 @@
 """What ends by itself goes from this device at its next sync, also without the server's word.
 
-A grant ends at its time, and what neither the pack in force nor an agreement opens any more ends with these.
+A grant ends at its time, what the pack shows for some hours after those, and with the pack in force and with agreements
+what neither opens any more.
 What a suspended agreement gave stays, though nothing of it is shown: the agreement may be resumed.
 Refuses: to take anything away for what is only missing here, as an agency's directory or the pack.
 Source: docs/protocol.md section 6; docs/secrecy-rules.md B6.
@@ -15,7 +16,7 @@ from functools import cache, partial
 
 from msgspec.structs import replace
 
-from sluss_client import clock
+from sluss_client import clock, visible
 from sluss_client.errors import Untrusted
 from sluss_client.local import Local
 from sluss_client.replica import Hold, Version
@@ -28,7 +29,11 @@ from sluss_schemas.replay import Directory
 
 
 def run(local: Local, now: int, tally: Tally) -> None:
-    """Let go of what has ended; `now` is the time by the server's clock, and what ends does so by the later of both."""
+    """Let go of what has ended; `now` is the time by the server's clock.
+
+    A grant and an agreement end by the later of both clocks. The hours of a warning end by the server's: what the own
+    one alone takes for over is not shown, and comes back when that clock is put right.
+    """
     latest, changed = clock.latest(now), []
     opens = _opening(local, now)
     for received in local.replica.reports():
@@ -46,7 +51,7 @@ def run(local: Local, now: int, tally: Tally) -> None:
 
 
 def _opening(local: Local, now: int) -> Callable[[Directory, Version, Hold], int] | None:
-    """Return what tells the slots that a base seal may open by the pack in force and the agreements that stand."""
+    """Return what tells the slots that are open through a hold, by the pack in force and the agreements that stand."""
     trust, latest = local.trust, clock.latest(now)
     known = standing(trust.chains, suspended=True)
     try:
@@ -65,6 +70,12 @@ def _opening(local: Local, now: int) -> Callable[[Directory, Version, Hold], int
         return got.open | got.held
 
     def opens(owner: Directory, version: Version, hold: Hold) -> int:
+        over = visible.until(local, hold, version, owner, pack)
+        if over is not None and now >= over:
+            return 0
+        if hold.grant:
+            # What it gave ends with it.
+            return hold.slots
         return bits(owner.agency, version.kind, version.scene, hold.function, named=hold.named)
 
     return opens

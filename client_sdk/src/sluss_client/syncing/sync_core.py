@@ -150,13 +150,13 @@ def expire(received: Received, now: int) -> Received:
 
 
 def narrow(received: Received, opens: Callable[[Version, Hold], int]) -> Received:
-    """Return a report with what base seals still open; what a grant gave ends with the grant."""
+    """Return a report with what is still open of it through each hold; a hold that opens nothing is gone."""
     versions = []
     for version in received.versions:
         holds = []
         for hold in version.holds:
             # What the server holds back has given nothing yet.
-            left = hold.slots if hold.grant or hold.held else hold.slots & opens(version, hold)
+            left = hold.slots if hold.held else hold.slots & opens(version, hold)
             if left or hold.held:
                 holds.append(msgspec.structs.replace(hold, slots=left))
         if tuple(holds) == version.holds:
