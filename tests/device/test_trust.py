@@ -13,10 +13,12 @@ from sluss_client.agency.chain import Chain
 from sluss_client.agency.founding import Founded, found
 from sluss_client.crypto import SignKey
 from sluss_client.keys import DeviceKeys, DeviceSeeds
-from sluss_client.trust import Trust
+from sluss_client.trust import Trust, local_day
 from sluss_schemas import directory as d
-from sluss_schemas.ids import AGENCY_SECTORS, AgencyId
+from sluss_schemas.ids import AGENCY_SECTORS, SECTORS, AgencyId
 from sluss_schemas.invitation import Code
+from sluss_schemas.policy.adopted import day_number
+from sluss_schemas.policy.answers import Receiver
 from sluss_schemas.replay import Directory
 
 NOW = 1_790_000_000
@@ -163,11 +165,36 @@ def test_an_agency_that_is_pinned_by_another_root_does_not_count() -> None:
     assert trust.agency(agency, NOW) is None
 
 
-def test_a_directory_without_a_pack_that_this_program_has_is_refused() -> None:
+def test_without_the_pack_in_force_nothing_is_sealed_and_what_stands_in_shares_nothing() -> None:
     own = founded("security")
     trust = trusting(own)
-    trust.own.packs[:] = [bytes(32)]
-
+    last = trust.pack(NOW)
+    missing = day_number(local_day(NOW, last.zone))
+    trust.own.packs[bytes(32)] = missing + 1
+    assert trust.pack_to_seal(NOW) is trust.pack(NOW) is last
+    trust.own.packs[bytes(32)] = missing
+    found = trust.pack(NOW)
+    assert found.stands_in
     with pytest.raises(Untrusted) as problem:
-        trust.pack(NOW)
-    assert problem.value.code == "pack_refused"
+        trust.pack_to_seal(NOW)
+    assert problem.value.code == "pack_missing"
+    assert found.digest not in {last.digest, *trust.own.packs}
+    assert trust.pack(NOW) is found
+    for kind in found.kinds.values():
+        for owner in kind.owners:
+            for sector in SECTORS:
+                for function in ("field", "supervisors", "reception"):
+                    for named in (False, True):
+                        other = Receiver(sector, function, own=False, named=named)  # type: ignore[arg-type]  # as above
+                        got = trust.slots(found, kind.number, owner, other)
+                        assert (got.open, got.held, got.gateways) == (0, 0, {})
+            for own_staff in (Receiver(owner, "field", own=True), Receiver(owner, "supervisors", own=True)):
+                as_before = trust.slots(last, kind.number, owner, own_staff)
+                assert trust.slots(found, kind.number, owner, own_staff) == as_before
+    # One that begins on the same day and was adopted later is in force, as a correction is.
+    trust.own.packs = {bytes(32): day_number(last.valid_from), last.digest: 0}
+    assert trust.pack(NOW) is last
+    # Where nothing that was adopted is here, the latest that the program has is what it writes by.
+    trust.own.packs = {bytes(32): 0}
+    assert trust.pack(NOW).stands_in
+    assert trust.pack(NOW).valid_from <= local_day(NOW, last.zone)

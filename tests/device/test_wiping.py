@@ -37,7 +37,7 @@ def agency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Agency]:
     monkeypatch.setattr(module, "_MEMORY_KIB", 32)
     monkeypatch.setattr(module, "_PASSES", 1)
     made = Agency(tmp_path)
-    made.append(d.PackInForce(builtin()[0].digest), d.Scene(1, "square", "Square", "Torget", None, "confirmed"))
+    made.append(d.PackInForce(builtin()[0].digest, 0), d.Scene(1, "square", "Square", "Torget", None, "confirmed"))
     yield made
     made.close()
 

@@ -105,7 +105,7 @@ def an_instance(_scene: Scene, _theirs: DeviceKeys, _chain: Directory) -> list[d
 
 
 def a_pack(_scene: Scene, _theirs: DeviceKeys, _chain: Directory) -> list[d.Body]:
-    return [d.PackInForce(os.urandom(32))]
+    return [d.PackInForce(os.urandom(32), 65_535)]
 
 
 def a_rehabilitation(scene: Scene, theirs: DeviceKeys, chain: Directory) -> list[d.Body]:
@@ -217,7 +217,7 @@ async def test_entries_that_are_moved_or_left_out_are_named_and_nothing_is_seale
 async def test_a_registrars_entry_that_follows_another_one_is_refused(scene: Scene) -> None:
     founder, own = scene.town.founders["security"], scene.guard.local.trust.own.copy()
     own.hash = type(own.hash)(bytes(32))
-    entries = entries_after(own, founder.local.keys.sign, d.PackInForce(os.urandom(32)))
+    entries = entries_after(own, founder.local.keys.sign, d.PackInForce(os.urandom(32), 65_535))
     report = scene.file()
 
     with scene.lying("/v1/directory/pull", shows(own.agency, entries, own.seq + 1), scene.guard):
@@ -269,7 +269,7 @@ async def test_an_agency_that_nobody_pinned_is_no_reader_and_no_author(scene: Sc
             next_root=bytes(32),
             checkpoint=bytes(32),
         ),
-        *(d.PackInForce(digest) for digest in scene.guard.local.trust.own.packs),
+        *(d.PackInForce(digest, begins) for digest, begins in scene.guard.local.trust.own.packs.items()),
         d.AudienceCreate(audience, "field"),
         d.PersonAdd(person, "F-1", ("field",), None, None),
         device_add(scene.town, theirs, person),

@@ -33,6 +33,7 @@ CHECKS = [
     "durability",
     "clock",
     "packs",
+    "adopted",
     "tasks",
 ]
 

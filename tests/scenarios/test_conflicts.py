@@ -338,16 +338,6 @@ async def test_25_free_text_names_somebody_and_nobody_has_looked(square: People)
     assert "Lindqvist" not in repr(square.police.get(filed.id).full_arrays())
 
 
-async def test_27_without_a_pack_nothing_is_shared() -> None:
-    with pytest.raises(PackRefused):
-        pack.at([], date(2026, 2, 1))
-    torn = pack.builtin()[-1]
-    empty = type(torn)(**{name: getattr(torn, name) for name in torn.__struct_fields__} | {"cells": {}})
-    for receiver in (POLICE, OFFICER, GUARDS, RECEPTION):
-        for part in COMPARTMENTS:
-            assert decide.open_to(empty, 1, "SEC", receiver, part, grants={"L14": 0xFFFF, "L11": 0xFFFF}).form is None
-
-
 async def test_28_a_receiver_cannot_be_reached_at_a_recall(square: People) -> None:
     filed = square.worker.file(square.contact())
     await square.worker.sync()

@@ -15,6 +15,7 @@ from sluss_schemas import directory as d
 from sluss_schemas.codec import encode
 from sluss_schemas.disclosure import ended, read_grant
 from sluss_schemas.ids import Digest, slots_of
+from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.policy.cells import Cell
 from sluss_schemas.policy.model import CellKey, Pack
 from sluss_schemas.records import CaseKind
@@ -262,7 +263,7 @@ class TestAnotherPack:
         )
         await services.sweeping.once()
         agency = town.agencies[slug]
-        await town.append(agency, [agency.entry(d.PackInForce(pack.digest))])
+        await town.append(agency, [agency.entry(d.PackInForce(pack.digest, day_number(pack.valid_from)))])
         before = await feeds(town)
         town.clock.now = MIDNIGHT - 1
         await services.sweeping.once()

@@ -22,6 +22,7 @@ from sluss_schemas.codec import encode
 from sluss_schemas.ids import COMPARTMENTS, Function, Kid, Sector, bit
 from sluss_schemas.invitation import Code
 from sluss_schemas.policy import decide
+from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.policy.pack import builtin
 from sluss_schemas.replay import Directory
 from sluss_server.services import Caller, Services
@@ -182,7 +183,7 @@ class Town:
         genesis = d.Genesis(
             self.partnership, slug, sector, slug, slug, registry, agency.root.public, next_root, checkpoint
         )
-        entries = [agency.entry(genesis), agency.entry(d.PackInForce(PACK.digest))]
+        entries = [agency.entry(genesis), agency.entry(d.PackInForce(PACK.digest, day_number(PACK.valid_from)))]
         if registry:
             entries += [
                 agency.entry(d.Scene(number, f"scene-{number}", "Scene", "Plats", None, "confirmed"))

@@ -104,7 +104,7 @@ def full() -> c.Chain:
         ("genesis", _genesis("security", "SEC", registry=True), ROOT),
         ("registrar_add", [p.sign_public(REGISTRAR)], ROOT),
         ("registrar_add", [p.sign_public(REMOVED)], ROOT),
-        ("pack", [world.PACK], REGISTRAR),
+        ("pack", [world.PACK, world.PACK_BEGINS], REGISTRAR),
         ("scene", scene(1, "central-square", "Central square"), REGISTRAR),
         ("person_add", [ALICE, "S-1", ["field"], None, None], REGISTRAR),
         ("device_add", device(ALICE, "alice"), REGISTRAR),
@@ -211,7 +211,7 @@ def _bad(
     return BadEntry(name=name, code=code, chain=chain, after=count, signed=(entry, signer or kid, signature))
 
 
-_PACK: Final = [p.sha256(b"another pack")]
+_PACK: Final = [p.sha256(b"another pack"), 20_500]
 _KNOWN: Final = [device_of("alice")]
 _NOW: Final = sorted(custodians("alice", "alice's second", "frida"))
 _THIRD: Final = Group(secret=_seed("epoch 3"))

@@ -15,6 +15,7 @@ NOW: Final = 1_790_000_000
 """In September 2026; every delivery is opened at this time."""
 _START: Final = NOW - 30 * 86_400
 PACK: Final = p.sha256(b"sluss vectors: the pack that is built in")
+PACK_BEGINS: Final = 20_468
 """Stands for the built-in pack, so that a vector does not change with the wording of a rule's reason."""
 _SECTORS: Final = {"security": "SEC", "police": "POL", "social_services": "SOC"}
 _PEOPLE: Final = {
@@ -88,7 +89,7 @@ def build() -> Town:
         registrar = seed(f"registrar {slug}")
         chain.add("genesis", genesis(slug, partnership, registry=slug == "security"), seed(f"root {slug}"))
         chain.add("registrar_add", [p.sign_public(registrar)], seed(f"root {slug}"))
-        chain.add("pack", [PACK], registrar)
+        chain.add("pack", [PACK, PACK_BEGINS], registrar)
         if slug == "security":
             scene = [1, "central-square", "Central square", "Centrala torget", None, "confirmed"]
             chain.add("scene", scene, registrar)

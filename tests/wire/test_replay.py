@@ -183,7 +183,7 @@ CASES: Final = (
     Case("shares of epoch 0", shares(0, "anna", "bo", "disa"), "No such epoch."),
     Case("shares for others", shares(1, "anna", "bo", "erik"), _SHARES),
     Case("shares in another order", shares(1, "bo", "anna", "disa"), _SHARES),
-    Case("a pack", d.PackInForce(hashed("pack"))),
+    Case("a pack", d.PackInForce(hashed("pack"), 65_535)),
     Case("a peer", d.Peer(ANOTHER, hashed("root"), "", None)),
     Case("an instance", d.Instance(ANOTHER)),
     Case("other custodians", d.CustodianSet((kid("erik"), kid("anna"), kid("disa")))),
@@ -260,7 +260,7 @@ def test_an_entry_counts_only_with_the_signature_of_the_key_that_it_names(
     signer: str, by: str, code: str | None
 ) -> None:
     directory = TOWN.copy()
-    entry = signed(directory, d.PackInForce(hashed("pack")), by)
+    entry = signed(directory, d.PackInForce(hashed("pack"), 65_535), by)
 
     with pytest.raises(Invalid) as refused:
         directory.append(d.SignedEntry(entry.entry, kid(signer), entry.signature))
@@ -280,11 +280,11 @@ def test_a_scene_is_refused_outside_the_registry() -> None:
 def test_a_registrar_signs_until_their_device_is_revoked_or_they_are_suspended(end: d.Body) -> None:
     directory = TOWN.copy()
     append(directory, d.RegistrarAdd(key("anna").public), "root")
-    append(directory, d.PackInForce(hashed("one")), "anna")
+    append(directory, d.PackInForce(hashed("one"), 65_535), "anna")
     append(directory, end)
 
     with pytest.raises(Invalid, match=_NO_RIGHT):
-        append(directory, d.PackInForce(hashed("two")), "anna")
+        append(directory, d.PackInForce(hashed("two"), 65_535), "anna")
 
 
 def test_the_old_root_signs_nothing_once_another_has_come() -> None:
@@ -292,7 +292,7 @@ def test_the_old_root_signs_nothing_once_another_has_come() -> None:
     append(directory, root_rotate("next root", "third root"), "next root")
     append(directory, d.RegistrarAdd(key("anna").public), "next root")
 
-    for body in (d.RegistrarAdd(key("bo").public), d.PackInForce(hashed("pack")), root_rotate("root", "root")):
+    for body in (d.RegistrarAdd(key("bo").public), d.PackInForce(hashed("pack"), 65_535), root_rotate("root", "root")):
         with pytest.raises(Invalid, match=r"has no right|committed to"):
             append(directory, body, "root")
 
@@ -300,7 +300,7 @@ def test_the_old_root_signs_nothing_once_another_has_come() -> None:
 def test_what_entries_say_is_kept_and_the_last_word_counts() -> None:
     directory = TOWN.copy()
     said: tuple[d.Body, ...] = (
-        *(d.PackInForce(hashed(name)) for name in ("pack", "another pack", "pack")),
+        *(d.PackInForce(hashed(name), 65_535) for name in ("pack", "another pack", "pack")),
         *(d.Peer(ANOTHER, hashed(name), "", None) for name in ("root", "another root")),
         *(d.Instance(id16(name)) for name in ("instance", "another instance")),
         *(d.Roster(hashed(name)) for name in ("roster", "another roster")),
@@ -311,7 +311,7 @@ def test_what_entries_say_is_kept_and_the_last_word_counts() -> None:
     for number, body in enumerate(said):
         append(directory, body, time=NOW - number)
 
-    assert directory.packs == [hashed("pack"), hashed("another pack")]
+    assert list(directory.packs) == [hashed("pack"), hashed("another pack")]
     assert directory.peers == {ANOTHER: d.Peer(ANOTHER, hashed("another root"), "", None)}
     assert directory.instance == id16("another instance")
     assert directory.roster == hashed("another roster")
@@ -326,7 +326,7 @@ def test_what_entries_say_is_kept_and_the_last_word_counts() -> None:
 
 def test_a_revocation_is_found_by_its_entry() -> None:
     directory = TOWN.copy()
-    append(directory, d.PackInForce(hashed("pack")))
+    append(directory, d.PackInForce(hashed("pack"), 65_535))
     append(directory, d.DeviceRevoke(kid("anna"), "lost"), time=NOW + 5)
 
     assert directory.revocations[kid("anna")] == directory.seq == TOWN.seq + 2

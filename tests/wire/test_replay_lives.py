@@ -106,7 +106,7 @@ def _custodians(act: Act) -> d.Body:
 
 def _free(act: Act) -> d.Body:
     name = DEVICES[act.one]
-    free: tuple[d.Body, ...] = (d.PackInForce(hashed(name)), d.Instance(id16(name)), d.Roster(hashed(name)))
+    free: tuple[d.Body, ...] = (d.PackInForce(hashed(name), 65_535), d.Instance(id16(name)), d.Roster(hashed(name)))
     return (*free, d.Peer(b"a" * 16, hashed(name), "", None))[act.two % 4]
 
 

@@ -163,7 +163,7 @@ def test_who_is_entitled_to_an_epoch_of_field(acts: list[d.Body], number: int, w
 def test_an_epoch_is_in_force_from_its_entry_up_to_the_next_ones() -> None:
     directory = TOWN.copy()
     append(directory, epoch(2, "anna"))
-    append(directory, d.PackInForce(hashed("pack")))
+    append(directory, d.PackInForce(hashed("pack"), 65_535))
     first, second_ = directory.audiences[AudienceId(FIELD)].epochs
 
     assert [first.current_at(seq) for seq in range(second_.opened_seq - 1, directory.seq + 1)] == [True, False, False]

@@ -131,7 +131,7 @@ def make_grants(local: Local, now: int) -> None:
     waiting = local.outbox.unsent()
     if not waiting:
         return
-    moment = Moment(local.author(), local.trust, local.trust.pack(now), now)
+    moment = Moment(local.author(), local.trust, local.trust.pack_to_seal(now), now)
     for key in waiting:
         row = local.outbox.by_key(key)
         author = None if row.digest is None or row.state is not State.SENT else _author(local, row)

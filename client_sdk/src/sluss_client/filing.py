@@ -130,7 +130,12 @@ def duty_receiver(trust: Trust, pack: Pack, code: str, at: int) -> list[Reachabl
 
 
 def receivable(trust: Trust, pack: Pack, code: str, at: int) -> bool:
-    """Tell whether anybody can receive what a duty tells: a pin that is over on either side, or no epoch, is nobody."""
+    """Tell whether anybody can receive what a duty tells.
+
+    A pin that is over on either side, or no epoch, is nobody, and without the pack in force nothing leaves.
+    """
+    if pack.stands_in:
+        return False
     reached = [to for to in duty_receiver(trust, pack, code, at) if trust.pinned_by(to.agency, at)]
     epochs = (to.audience.recipient for to in reached)
     return any(epoch is not None and crypto.usable(epoch.kem_key) for epoch in epochs)

@@ -245,6 +245,7 @@ def _decode_problem(response: _Answer) -> Problem:
 _KINDS: Final[dict[str, type[SlussError]]] = {
     "revoked_device": Refused,
     "not_allowed": Refused,
+    "pack_missing": Untrusted,
     "unknown_device": Untrusted,
     "internal": Offline,
     "overloaded": Offline,

@@ -20,9 +20,9 @@ from sluss_schemas import directory as d
 from sluss_schemas.agency import Audience, Device, EpochKeys
 from sluss_schemas.agreeing import Standing, standing
 from sluss_schemas.codec import decode
-from sluss_schemas.ids import NO_SCENE, AgencyId, Compartment, Kid, PersonId, Sector
+from sluss_schemas.ids import NO_SCENE, AgencyId, Compartment, Digest, Kid, PersonId, Sector
 from sluss_schemas.manifest import Head
-from sluss_schemas.policy import agreements, decide
+from sluss_schemas.policy import adopted, agreements, decide
 from sluss_schemas.policy.answers import AgreedCell, Receiver, Slots
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import at as pack_at
@@ -53,6 +53,7 @@ class Trust:
         self._packs = builtin()
         self._slots: dict[tuple[bytes, int, Sector, Receiver], Slots] = {}
         self._standing: tuple[Standing, ...] | None = None
+        self._standing_in: dict[Digest, Pack] = {}
 
     # taking in
 
@@ -199,16 +200,28 @@ class Trust:
     # packs
 
     def pack(self, at: int) -> Pack:
-        """Return the pack in force for the own agency at a time.
+        """Return the pack in force for the own agency at a time, or what stands in where this program lacks it."""
+        known = tuple(pack for pack in self._packs if pack.digest in self.own.packs) or self._packs
+        day = local_day(at, known[-1].zone)
+        found = adopted.in_force(known, self.own.packs, day)
+        return self._stand_in(pack_at(known, day)) if found is None else found
+
+    def pack_to_seal(self, at: int) -> Pack:
+        """Return the pack in force: what leaves this device is decided by it and by no other.
 
         Raises:
-            Untrusted: `pack_refused` when the directory names no pack that this program has.
+            Untrusted: `pack_missing` where this program lacks it.
 
         """
-        known = [pack for pack in self._packs if pack.digest in self.own.packs]
-        if not known:
-            raise Untrusted("pack_refused", "pack", "Update this program: it lacks the pack in force.")
-        return pack_at(tuple(known), local_day(at, known[0].zone))
+        found = self.pack(at)
+        if found.stands_in:
+            raise Untrusted("pack_missing", "pack")
+        return found
+
+    def _stand_in(self, pack: Pack) -> Pack:
+        if pack.digest not in self._standing_in:
+            self._standing_in[pack.digest] = adopted.stand_in(pack)
+        return self._standing_in[pack.digest]
 
     def pack_named(self, digest: bytes) -> Pack | None:
         """Return the pack with this digest, if this program has it."""

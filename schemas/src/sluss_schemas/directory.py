@@ -205,9 +205,10 @@ class Shares(Document, frozen=True, array_like=True, forbid_unknown_fields=True)
 
 
 class PackInForce(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Names a policy pack that the agency has adopted."""
+    """Names a policy pack that the agency has adopted, and the day on which it begins, counted from 1 January 1970."""
 
     digest: Bytes32
+    begins: U16
 
 
 class Peer(Document, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -93,6 +93,10 @@ CATALOGUE: Final[dict[str, tuple[int, str]]] = {
     "cannot_amend": (0, "Only a member of the owning agency who can open every part may amend this report."),
     "registrar_only": (0, "Only a registrar's device can do this."),
     "untrusted_directory": (0, "The server showed a directory that does not hold together; tell a registrar."),
+    "pack_missing": (
+        409,
+        "Update the program, here or on the server: it lacks the policy pack in force; until then nothing is shared.",
+    ),
     "ledger_unproven": (0, "What the server shows does not lead to the ledger that was proven here; tell a registrar."),
     "pack_refused": (0, "The policy pack breaks a rule that no pack may break; keep the pack in force."),
     "bad_agreement": (0, "Correct the draft of the agreement at the place named."),

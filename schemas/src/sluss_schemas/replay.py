@@ -43,7 +43,7 @@ class Directory:
         self.devices: dict[Kid, Device] = {}
         self.audiences: dict[AudienceId, Audience] = {}
         self.scenes: dict[int, d.Scene] = {}
-        self.packs: list[bytes] = []
+        self.packs: dict[bytes, int] = {}
         self.peers: dict[AgencyId, d.Peer] = {}
         self.instance = b""
         self.custodians: tuple[Kid, ...] = ()
@@ -331,8 +331,7 @@ class Directory:
         self.by_sign_kid[sign_kid] = keys
 
     def _apply_pack(self, body: d.PackInForce, _time: int, _at: str) -> None:
-        if body.digest not in self.packs:
-            self.packs.append(body.digest)
+        self.packs.setdefault(body.digest, body.begins)
 
     def _apply_peer(self, body: d.Peer, _time: int, _at: str) -> None:
         self.peers[AgencyId(body.agency)] = body

@@ -98,7 +98,7 @@ BODIES: Final[dict[str, Check]] = {
     "member_remove": fixed(ID, ID),
     "epoch": fixed(ID, number(1, 2**32 - 1), number(0, 255), _KEM, HASH, HASH, many(1, 10_000, ID)),
     "shares": fixed(ID, _U32, many(3, 3, fixed(ID, HASH))),
-    "pack": fixed(HASH),
+    "pack": fixed(HASH, number(0, 65_535)),
     "peer": fixed(ID, HASH, text(0, 200), or_nil(TIME)),
     "instance": fixed(ID),
     "custodian_set": fixed(many(3, 3, ID)),

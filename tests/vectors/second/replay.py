@@ -244,13 +244,10 @@ class Following:
         _demand(len({self.devices[kid].person for kid in custodians}) == len(custodians))
         self.custodians = custodians
 
-    def _pack(self, _digest: bytes) -> None:
-        """Demand nothing."""
-
     def _peer(self, *_: object) -> None:
         """Demand nothing."""
 
-    _instance = _roster = _pack
+    _pack = _instance = _roster = _peer
 
     def _agreement(self, data: bytes, head: bytes, signature: bytes, time: int) -> None:
         terms = _read(data)

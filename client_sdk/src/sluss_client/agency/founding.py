@@ -23,6 +23,7 @@ from sluss_schemas import directory as d
 from sluss_schemas import membership
 from sluss_schemas.ids import FUNCTIONS, Function, Sector
 from sluss_schemas.invitation import Code
+from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.policy.pack import builtin
 from sluss_schemas.replay import Directory
 
@@ -69,7 +70,7 @@ def found(code: Code, keys: DeviceKeys, functions: Sequence[Function], now: int)
     packs = builtin()
     # The older ones too: what was due on the day of an event, the pack of that day says.
     for pack in packs:
-        chain.add(d.PackInForce(pack.digest), registrar, now)
+        chain.add(d.PackInForce(pack.digest, day_number(pack.valid_from)), registrar, now)
     received = {gateway.receiver_function for gateway in packs[-1].gateways.values() if sector in gateway.receivers}
     for function in FUNCTIONS:
         if function != "reception" or function in received:

@@ -15,6 +15,7 @@ from sluss_client.agency.registrar import Registrar
 from sluss_client.errors import Invalid
 from sluss_client.local import Local
 from sluss_schemas import directory as d
+from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.policy.conditions import Condition, conditions
 from sluss_schemas.policy.model import Pack
 from sluss_schemas.policy.pack import builtin
@@ -57,5 +58,5 @@ async def adopt(registrar: Registrar, found: Preview) -> bool:
     """
     if found.adopted:
         return False
-    await registrar.append([d.PackInForce(found.new.digest)])
+    await registrar.append([d.PackInForce(found.new.digest, day_number(found.new.valid_from))])
     return True

@@ -85,6 +85,8 @@ def _pack(device: Device) -> Check:
         pack = device.pack
     except SlussError as wrong:
         return Check(name="pack", ok=False, say=f"{wrong.code}: {wrong.say}")
+    if pack.stands_in:
+        return Check(name="pack", ok=False, say=CATALOGUE["pack_missing"][1], value=None)
     return Check(name="pack", ok=True, say=f"{pack.id} is in force.", value=pack.id)
 
 

@@ -39,7 +39,7 @@ def seal_waiting(local: Local, now: int) -> None:
     if not waiting:
         return
     try:
-        moment = Moment(local.author(), local.trust, local.trust.pack(now), now)
+        moment = Moment(local.author(), local.trust, local.trust.pack_to_seal(now), now)
     except Refused:
         # No group key yet.
         return
@@ -122,7 +122,7 @@ def approved(local: Local, one: Decision, now: int) -> Decision:
     """Return a decision with its approvals in the grant, signed; its seals are those that were approved."""
     if one.draft is None:
         return one
-    moment = Moment(local.author(), local.trust, local.trust.pack(now), now)
+    moment = Moment(local.author(), local.trust, local.trust.pack_to_seal(now), now)
     given = [disclosure.Approval(device, signature) for device, signature in sorted(one.approvals)]
     item = making.signed(one.draft, given, one.signer, local, moment)
     return kept.save(local, msgspec.structs.replace(one, item=item, state=State.WAITING))

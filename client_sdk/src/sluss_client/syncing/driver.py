@@ -47,6 +47,7 @@ async def run(
         Offline: no contact; whatever was done before stays done.
         Untrusted: a directory does not hold together; nothing was sealed or taken in after that. `directory_fork` and
             `directory_withheld` where somebody sealed with other directories: nothing was sealed, the rest was done.
+            `pack_missing` where this program lacks the pack in force: what was filed waits, and nothing was pulled.
         Refused: `waiting_for_approval`, `revoked_device`, `not_allowed`; `wiped` where the own directory says that this
             device was revoked, after what it still has was sent.
 
@@ -72,6 +73,10 @@ async def run(
         if problem.code == "clock_disputed":
             local.alarm(problem.code, _CLOCK)
         raise
+    if local.trust.pack(transport.now()).stands_in:
+        # Nothing leaves and nothing is taken in by the law of before; it all waits for the program that has the pack.
+        tally.alarms += duties.watch(local, transport.now()) + stuck.watch(local)
+        local.trust.pack_to_seal(transport.now())
     # What others sealed with says whether the directories here are those that they see.
     await pulling.ask_again(local, transport, tally)
     if notes.contradiction(local) is None:

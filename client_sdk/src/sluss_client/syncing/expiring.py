@@ -17,7 +17,6 @@ from functools import cache, partial
 from msgspec.structs import replace
 
 from sluss_client import clock, visible
-from sluss_client.errors import Untrusted
 from sluss_client.local import Local
 from sluss_client.replica import Hold, Version
 from sluss_client.syncing import sync_core
@@ -52,11 +51,9 @@ def run(local: Local, now: int, tally: Tally) -> None:
 
 def _opening(local: Local, now: int) -> Callable[[Directory, Version, Hold], int] | None:
     """Return what tells the slots that are open through a hold, by the pack in force and the agreements that stand."""
-    trust, latest = local.trust, clock.latest(now)
+    trust, latest, pack = local.trust, clock.latest(now), local.trust.pack(now)
     known = standing(trust.chains, suspended=True)
-    try:
-        pack = trust.pack(now)
-    except Untrusted:
+    if pack.stands_in:
         return None
 
     # A store has thousands of reports and a handful of these.

@@ -49,8 +49,8 @@ def seal_pending(local: Local, now: int, tell: Progress) -> None:
 
 
 def moment_of(local: Local, now: int) -> Moment:
-    """Return what a sealing is made with; `Refused` as `Local.author`, `Untrusted` as `Trust.pack`."""
-    return Moment(local.author(), local.trust, local.trust.pack(now), now)
+    """Return what a sealing is made with; `Refused` as `Local.author`, `Untrusted` as `Trust.pack_to_seal`."""
+    return Moment(local.author(), local.trust, local.trust.pack_to_seal(now), now)
 
 
 def seal_row(local: Local, row: Row, moment: Moment) -> bool:

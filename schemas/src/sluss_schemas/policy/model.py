@@ -23,8 +23,7 @@ from sluss_schemas.policy.requests import RequestType
 from sluss_schemas.policy.statutes import Statute
 
 Precision = Literal["hour", "daypart", "day", "week"]
-PRECISIONS: tuple[Precision, ...] = ("hour", "daypart", "day", "week")
-"""From finest to coarsest."""
+PRECISIONS: tuple[Precision, ...] = ("hour", "daypart", "day", "week")  # from finest to coarsest
 Lifts = Literal["full", "scene", "none"]
 AtProtected = Literal["refused", "owner_only", "scene"]
 Status = Literal["law", "sketch"]
@@ -340,6 +339,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
         cells: every cell, by kind, owner, compartment and column.
         codes: code lists by name, where the pack carries them.
         law: since when provisions have the wording that is applied, by their citation; those that the pack dates.
+        stands_in: whether it stands in for one that is in force and not here, and so shares nothing.
 
     """
 
@@ -366,6 +366,7 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     cells: dict[CellKey, Cell]
     codes: dict[str, dict[str, Code]]
     law: dict[str, Statute] = {}
+    stands_in: bool = False
 
     def cell(self, kind: int, owner: Sector, compartment: Compartment, column: Column) -> Cell:
         """Return one cell.

@@ -20,15 +20,17 @@ from click.exceptions import Exit
 from sqlalchemy.exc import SQLAlchemyError
 
 from sluss_schemas.policy import at, builtin
-from sluss_schemas.problems import SlussError
+from sluss_schemas.problems import Invalid, SlussError
 from sluss_server import app
 from sluss_server.cli import keeping
 from sluss_server.cli.common import EXIT_CODES, REFUSED, opened, print_json, settings, with_json
 from sluss_server.clock import Clock
 from sluss_server.datadir import INSTANCE_FILE, KEY_FILE, NotRunnableError, finished, instance, receipt_key
 from sluss_server.services import restoring
+from sluss_server.services.directories import Directories
+from sluss_server.services.rules import Rules
 from sluss_server.settings import Settings, unknown
-from sluss_server.storage import disclosure, restores
+from sluss_server.storage import directory, disclosure, restores
 
 FREE_BYTES: Final = 512 * 1024 * 1024
 """Less than this and a shift's reports may not fit."""
@@ -37,6 +39,7 @@ _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
 _SYNCHRONOUS_FULL: Final = 2
 _OTHERS: Final = 0o077
 _SHOWN: Final = 16
+_SOON_DAYS: Final = 31
 """Digits of a fingerprint."""
 
 
@@ -74,6 +77,7 @@ async def _examine(given: Settings, environment: Mapping[str, str]) -> tuple[Che
         ("durability", _check_durability),
         ("clock", _check_clock),
         ("packs", _check_packs),
+        ("adopted", _check_adopted),
         ("tasks", _check_tasks),
     )
     done = [_check_settings(environment)]
@@ -204,3 +208,21 @@ async def _check_packs(_given: Settings) -> str:
     """The shipped packs hold, and one is in force."""
     today = at(builtin(), datetime.fromtimestamp(Clock()(), UTC).date())
     return f"{len(builtin())} read and checked; {today.id} is in force."
+
+
+async def _check_adopted(given: Settings) -> str:
+    """Every pack that an agency has in force is here, and what it has adopted for later is too."""
+    now, rules, later = Clock(given.test_clock)(), Rules(builtin()), list[str]()
+    async with opened(given) as engine:
+        await app.check_schema(engine)
+        async with engine.read() as connection:
+            partnerships = await directory.partnership_ids(connection)
+        directories = Directories(engine)
+        for partnership in partnerships:
+            for one in (await directories.refresh(partnership)).directories.values():
+                if rules.lacks(one.packs, now):
+                    raise Invalid("pack_missing", one.slug)
+                later += [one.slug] if rules.lacks(one.packs, now + _SOON_DAYS * 86_400) else []
+    if later:
+        return f"Update this program within {_SOON_DAYS} days: it lacks a pack of {', '.join(sorted(later))}."
+    return "Every pack that an agency has adopted and that begins soon is here."

@@ -5,9 +5,10 @@ Refuses to be reached for from outside the services; `Services` makes one and ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from sluss_schemas.problems import Invalid
 from sluss_server.services.caller import Caller
 from sluss_server.services.directories import Directories, View
 from sluss_server.services.headsets import HeadSets
@@ -33,6 +34,18 @@ class Core:
     wake: Wake
     head_sets: HeadSets
     restoring: Restoring
+
+    def must_decide(self, view: View, agencies: Iterable[bytes], now: int) -> None:
+        """Return quietly if every pack that these agencies have in force is here: no earlier one decides in its place.
+
+        Raises:
+            Invalid: `pack_missing`, with the agency; whoever asks tries again once this program is updated.
+
+        """
+        for agency in agencies:
+            found = view.directories.get(agency)
+            if found is not None and self.rules.lacks(found.packs, now):
+                raise Invalid("pack_missing", found.slug)
 
     async def enter(self, caller: Caller) -> tuple[View, Caller]:
         """Return the partnership as it is now and the caller as it is now, if the caller may ask for anything.

@@ -49,7 +49,8 @@ class Pulling:
         """Return what follows the cursor, waiting up to `pull.wait` seconds for something.
 
         Raises:
-            Invalid: `revoked_device`, `not_allowed`, `unknown_device`, `out_of_range`, or `overloaded`.
+            Invalid: `revoked_device`, `not_allowed`, `unknown_device`, `out_of_range`, `overloaded` or
+                `pack_missing`.
 
         """
         if not 1 <= pull.limit <= sync.MAX_PAGE_ENTRIES or not 0 <= pull.wait <= sync.MAX_WAIT_S:
@@ -69,6 +70,8 @@ class Pulling:
             now = core.clock()
             caller = core.directories.again(caller, now)
             caller.must_be_active()
+            # What is skipped for want of a pack would not come again.
+            core.must_decide(view, view.directories, now)
             own = feeds_of(view, caller)
             async with core.engine.read() as connection:
                 heads, chains = await feeds.news(connection, caller.partnership, own.ranges())

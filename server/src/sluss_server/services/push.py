@@ -63,7 +63,7 @@ class Pushing:
         What an earlier instance of this server gave a receipt for comes back as it was.
 
         Raises:
-            Invalid: `body_too_large`, `unknown_device`, `overloaded`.
+            Invalid: `body_too_large`, `unknown_device`, `overloaded`, `pack_missing`.
 
         """
         count = len(push.items) + len(push.grants) + len(push.records)
@@ -78,6 +78,7 @@ class Pushing:
         formers = self._core.receipts.formers(push.past)
         applying = self._applying.setdefault(caller.partnership, Applying(self._core, caller.partnership))
         view = self._core.directories.known(caller.partnership)
+        self._core.must_decide(view, [caller.agency], now)
         for _ in range(_ROUNDS):
             prepared = await self._prepare(view, caller, push, formers)
             answer = await self._core.writer.merge(

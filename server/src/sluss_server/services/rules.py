@@ -7,7 +7,7 @@ Decides nothing itself: `sluss_schemas.policy.decide` does, and its answers do n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -15,9 +15,9 @@ from zoneinfo import ZoneInfo
 
 from sluss_schemas.ids import KIND_SECRET, Sector, bit, kind_code
 from sluss_schemas.policy import decide
+from sluss_schemas.policy.adopted import in_force
 from sluss_schemas.policy.decide import Receiver, Slots
 from sluss_schemas.policy.model import PRECISIONS, Gateway, Pack
-from sluss_schemas.policy.pack import at
 
 NOTHING: Final = Slots()
 _CACHED: Final = 16_384
@@ -38,11 +38,14 @@ class Rules:
         """Return a pack, or None."""
         return self._packs.get(digest)
 
-    def now(self, adopted: Iterable[bytes], time: int) -> bytes | None:
-        """Return the digest of the pack in force among those that an agency adopted, or None without any."""
-        known = tuple(digest for digest in adopted if digest in self._packs)
+    def now(self, adopted: Mapping[bytes, int], time: int) -> bytes | None:
+        """Return the digest of the pack in force of those that an agency adopted, or None where it is not here."""
         # A pack begins on a local day, so an hour is fine enough a key.
-        return self.in_force(known, time // 3600) if known else None
+        return self.in_force(tuple(adopted.items()), time // 3600)
+
+    def lacks(self, adopted: Mapping[bytes, int], time: int) -> bool:
+        """Tell whether an agency's pack in force is not here; one that has adopted none lacks none."""
+        return bool(adopted) and self.now(adopted, time) is None
 
     def owns(self, pack: bytes, kind: int, sector: Sector) -> bool:
         """Tell whether a sector files a kind; for the clear kind 0, any kind whose existence is secret."""
@@ -92,7 +95,9 @@ class Rules:
         has = decide.collected(self._packs[pack], kind, owner)
         return sum(bit(one) | bit(one, brief=True) for one in has)
 
-    def _in_force(self, adopted: tuple[bytes, ...], hour: int) -> bytes:
-        packs = [self._packs[digest] for digest in adopted]
-        day = datetime.fromtimestamp(hour * 3600, UTC).astimezone(ZoneInfo(packs[0].zone)).date()
-        return at(packs, day).digest
+    def _in_force(self, adopted: tuple[tuple[bytes, int], ...], hour: int) -> bytes | None:
+        known = [self._packs[digest] for digest, _ in adopted if digest in self._packs]
+        zone = known[0].zone if known else "UTC"
+        day = datetime.fromtimestamp(hour * 3600, UTC).astimezone(ZoneInfo(zone)).date()
+        found = in_force(known, dict(adopted), day)
+        return None if found is None else found.digest
