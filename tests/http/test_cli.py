@@ -138,7 +138,7 @@ def test_the_doctor_makes_nothing_where_nothing_is(tmp_path: Path) -> None:
     done = run("doctor", "--json", folder=folder)
 
     failed = [one["name"] for one in json.loads(done.stdout)["checks"] if not one["ok"]]
-    assert failed == ["data_dir", "disk", "key", "database", "schema", "restore", "durability", "tasks"]
+    assert failed == ["data_dir", "disk", "key", "database", "schema", "restore", "durability", "adopted", "tasks"]
     assert done.returncode == 1
     assert not folder.exists()
 

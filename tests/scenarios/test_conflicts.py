@@ -15,10 +15,9 @@ from sluss_client.cases.consents import Given
 from sluss_client.device import Device
 from sluss_client.errors import Invalid, NotFound, Refused
 from sluss_schemas.codec import decode
-from sluss_schemas.ids import COMPARTMENTS, SECTORS, ReportId, Sector, bit
+from sluss_schemas.ids import SECTORS, ReportId, Sector, bit
 from sluss_schemas.policy import decide, pack
 from sluss_schemas.policy.answers import Decision, Receiver
-from sluss_schemas.policy.cells import PackRefused
 from sluss_schemas.sync import Item
 
 from tests.agreements import heads

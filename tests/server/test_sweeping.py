@@ -261,6 +261,7 @@ class TestAnotherPack:
             packs=(PACK, pack),
             instance=INSTANCE,
         )
+        town.services = services
         await services.sweeping.once()
         agency = town.agencies[slug]
         await town.append(agency, [agency.entry(d.PackInForce(pack.digest, day_number(pack.valid_from)))])

@@ -36,7 +36,7 @@ def in_force(packs: Iterable[Pack], adopted: Mapping[bytes, int], day: date) -> 
 
     Args:
         packs: those that this program has.
-        adopted: the day on which each begins, by its digest, in the order of adoption; a pack that is here knows its own.
+        adopted: by its digest the day on which each begins, in the order of adoption; one that is here knows its own.
         day: the day.
 
     """
@@ -46,8 +46,8 @@ def in_force(packs: Iterable[Pack], adopted: Mapping[bytes, int], day: date) -> 
     }
     latest = max(day_number(day), min(begins.values(), default=0))
     begun = [digest for digest, since in begins.items() if since <= latest]
-    # The sort keeps the order of adoption.
-    return known.get(sorted(begun, key=begins.__getitem__)[-1]) if begun else None
+    # Of two that begin alike `max` gives the first.
+    return known.get(max(reversed(begun), key=begins.__getitem__)) if begun else None
 
 
 def stand_in(pack: Pack) -> Pack:
