@@ -110,6 +110,44 @@ async def test_what_it_gave_goes_from_a_device_without_the_servers_word(town: To
     assert (worker.local.received(report.id), tally.dropped) == (None, 1)
 
 
+async def test_what_was_released_under_it_goes_with_it(town: Town) -> None:
+    police, worker = await town.device("police"), await town.device("social_services")
+    boss = town.founders["police"]
+    await agree(town, 600)
+    await police.sync()
+    report = police.file(patrol(town), hold="embargo", confirm_text=True)
+    for device in (police, worker, boss):
+        await device.sync()
+    assert find(worker, report) is None
+    await boss.inspect(report.id, reason="It can go out.")
+    await boss.sync()
+    await boss.release(report.id)
+    for device in (boss, worker):
+        await device.sync()
+    assert find(worker, report) is not None
+
+    town.clock.advance(seconds=601)
+    expiring.run(worker.local, worker.now(), Tally())
+    assert worker.local.received(report.id) is None
+
+
+async def test_what_it_gave_goes_when_the_pin_ends_that_it_rests_on(town: Town) -> None:
+    police, worker = await town.device("police"), await town.device("social_services")
+    await agree(town, 6000)
+    await police.sync()
+    report = await filed(police, patrol(town))
+    other, root = town.founders["social_services"], town.founders["police"].local.trust.own.root_fingerprint
+    await other.registrar.peer(root, until=worker.now() + 600)
+    try:
+        await worker.sync()
+        assert find(worker, report) is not None
+        town.clock.advance(seconds=601)
+        expiring.run(worker.local, worker.now(), Tally())
+        assert worker.local.received(report.id) is None
+    finally:
+        await other.registrar.peer(root)
+
+
 async def test_a_clock_that_a_server_turned_back_prolongs_nothing(town: Town) -> None:
     police, worker = await town.device("police"), await town.device("social_services")
     await agree(town, 600)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluss_schemas import checkpoint as notes
 from sluss_schemas import merkle
 from sluss_schemas.codec import encode
 from sluss_schemas.problems import Invalid
 from sluss_server.services import checkpoints as service
-from sluss_server.storage import ledger, tables
+from sluss_server.storage import checkpoints, ledger, tables
+from sluss_server.storage.checkpoints import DAY_S, StoredCheckpoint
 from sluss_server.storage.ledger import Leaf
 
 from tests.ledger import naive
@@ -257,3 +260,23 @@ class TestConcerns:
     async def test_the_directorys_head_is_in_it(self, town: Town) -> None:
         guard = town.field("security")
         assert (await checkpoint(town, guard)).directory == guard.agency.directory.head
+
+
+async def test_of_each_day_the_newest_is_kept_also_of_one_on_which_nothing_happened(town: Town) -> None:
+    agency, day = town.agencies["police"].id, 20_778
+    # The first of a day has the size of the last of the day before.
+    made = [(10, day, 80_000), (10, day + 1, 60), (14, day + 1, 80_000), (14, day + 2, 60)]
+    for size, on, at in made:
+        new = StoredCheckpoint(size, on * DAY_S + at, b"n", b"s", b"f")
+        await town.writer.submit(partial(_insert, town.partnership, agency, new))
+    async with town.engine.read() as connection:
+        kept = await checkpoints.every(connection, town.partnership, agency)
+        newest = await checkpoints.newest(connection, town.partnership, agency)
+    assert [(one.size, one.made_at // DAY_S) for one in kept] == [(10, day), (14, day + 1), (14, day + 2)]
+    assert newest == kept[-1]
+    # What devices are shown of it is kept of the newest alone.
+    assert [(one.secret, one.feeds) for one in kept] == [(b"", b""), (b"", b""), (b"s", b"f")]
+
+
+async def _insert(partnership: bytes, agency: bytes, new: StoredCheckpoint, connection: AsyncConnection) -> None:
+    await checkpoints.insert(connection, partnership, agency, new)

@@ -17,20 +17,20 @@ from sluss_client.crypto import SignKey
 from sluss_client.errors import Invalid, Refused, Untrusted
 from sluss_client.logbook import Log
 from sluss_client.syncing import witnessing
-from sluss_client.testing import Exchange, Town
+from sluss_client.testing import Exchange, Problem, Town
 from sluss_schemas import checkpoint as notes
-from sluss_schemas.ledger import Begin, LeavesAnswer
+from sluss_schemas.ledger import Begin, LeavesAnswer, LeavesAsk, ShownLeaf, commitment
 from sluss_schemas.merkle import Frontier
 from sluss_server.app import running
 from sluss_server.settings import Settings
 from sluss_server.storage import ledger
 
-from tests.faults.samples import AGENCIES, incident
+from tests.faults.samples import AGENCIES, backup, burn_down, incident
 from tests.secrecy.raw import asking
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 LEAVES = "/v1/ledger/leaves"
-FORBIDDEN = 403
+OK, FORBIDDEN = 200, 403
 
 
 class Square:
@@ -86,8 +86,9 @@ async def test_a_reader_is_named_to_their_own_supervisors_and_to_others_by_the_a
 
     assert said(own, report, "read") == [(square.officer.alias, "police", ("situation",))]
     assert said(theirs, report, "read") == [(None, "police", ("situation",))]
-    [(_, agency, filled)] = said(theirs, report, "collect")
-    assert agency == "security"
+    # Who filed it the report alone says.
+    [(author, agency, filled)] = said(theirs, report, "collect")
+    assert (author, agency) == (None, "")
     assert {"situation", "author"} <= set(filled)
     assert own.deliveries > 0
     assert [one.kind for one in own.entries if one.report_id == report.id] == ["order_incident"]
@@ -105,7 +106,7 @@ async def test_a_reader_is_named_to_their_own_supervisors_and_to_others_by_the_a
 
 async def test_a_program_that_does_not_ask_whether_it_may_is_refused_and_written_down(square: Square) -> None:
     async with asking(square.officer, square.town.url) as raw:
-        answer = await raw.ask("POST", LEAVES, msgspec.msgpack.decode(msgspec.msgpack.encode((0, 0))))
+        answer = await raw.ask("POST", LEAVES, LeavesAsk(0))
     assert answer.status == FORBIDDEN
     await square.minute(square.boss)
     await square.minute(square.boss)
@@ -132,7 +133,8 @@ async def test_a_day_begins_after_the_last_checkpoint_of_before_it_and_pages_may
     assert not said(log, before, "read")
     longer = await square.boss.log()
     assert said(longer, before, "read")
-    assert not longer.witnessed
+    # From the first leaf on nothing can be missing before.
+    assert longer.witnessed
     assert square.town.hostile.answers(LEAVES, square.boss.local.keys.kid)[-1].begin is None
     with pytest.raises(Invalid) as refused:
         await square.boss.log(square.today + timedelta(days=1))
@@ -199,6 +201,10 @@ def with_a_gap(_: Square) -> Callable[[Exchange], Any]:
     return lie
 
 
+def digest(leaf: ShownLeaf) -> bytes:
+    return commitment(leaf.salt, leaf.content)
+
+
 def with_leaves(change: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> Callable[[Square], Callable[[Exchange], Any]]:
     return lambda _: lambda one: msgspec.structs.replace(one.answer, leaves=change(one.answer.leaves))
 
@@ -212,8 +218,19 @@ LIES = {
     "one is shown twice": with_leaves(lambda found: (*found[:5], found[4], *found[5:])),
     "another order": with_leaves(lambda found: (*found[:4], found[5], found[4], *found[6:])),
     "another act": with_leaves(
-        lambda found: (*found[:5], msgspec.structs.replace(found[5], action="look"), *found[6:])
+        lambda found: (*found[:5], msgspec.structs.replace(found[5], action="other"), *found[6:])
     ),
+    "a content of the host's own beside the true digest": with_leaves(
+        lambda found: (
+            *found[:5],
+            msgspec.structs.replace(found[5], content=found[6].content, digest=digest(found[5])),
+            *found[6:],
+        )
+    ),
+    "erased, and by no act": with_leaves(
+        lambda found: (*found[:5], ShownLeaf(found[5].action, b"", b"", digest(found[5])), *found[6:])
+    ),
+    "there are no such leaves": lambda _: lambda _: Problem(422, "out_of_range", "after"),
     "another content": with_leaves(
         lambda found: (*found[:5], msgspec.structs.replace(found[5], content=found[6].content), *found[6:])
     ),
@@ -242,6 +259,87 @@ async def test_a_server_that_lies_about_one_act_shows_none(square: Square, lie: 
     after = await boss.log(founded)
     assert after.entries == honest.entries
     assert boss.local.alarms() == []
+
+
+async def test_who_asks_for_leaves_without_beginning_a_look_is_written_down_too(square: Square) -> None:
+    async with asking(square.guards_boss, square.town.url) as raw:
+        for _ in range(2):
+            answer = await raw.ask("POST", LEAVES, LeavesAsk(None, 0))
+    assert answer.status == OK
+    await square.minute(square.guards_boss)
+    log = await square.guards_boss.log(square.today)
+    # Once, for both: it goes on with what it has begun.
+    assert [one.person for one in log.entries if one.action == "look"] == [square.guards_boss.alias]
+
+
+async def test_a_clock_that_is_slow_hides_nothing_of_the_first_minutes_of_a_day(square: Square) -> None:
+    town, boss, zone = square.town, square.boss, ZoneInfo(square.boss.pack.zone)
+    midnight = datetime.combine(square.today + timedelta(days=1), time(), zone)
+    town.clock.advance(seconds=int((midnight - town.clock.now()).total_seconds()) + 20)
+    report = square.guard.file(incident(town.clock.now(), "after midnight"))
+    for device in (square.guard, square.officer):
+        await device.sync()
+    assert square.officer.get(report.id).situation == "after midnight"
+    await square.officer.sync()
+    town.clock.advance(minutes=2)
+    boss._connection.offset = -240
+    await boss.sync()
+    boss._connection.offset = 0
+    town.clock.advance(hours=7)
+    log, longer = await boss.log(square.today), await boss.log(square.today - timedelta(days=2))
+    assert [one for one in longer.entries if one.time >= log.since and one.action != "look"] == [
+        one for one in log.entries if one.action != "look"
+    ]
+    assert said(log, report, "read")
+
+
+async def test_what_was_proven_before_midnight_is_kept_after_it(square: Square) -> None:
+    zone = ZoneInfo(square.boss.pack.zone)
+    midnight = datetime.combine(square.today + timedelta(days=1), time(), zone)
+    square.town.clock.advance(seconds=int((midnight - square.town.clock.now()).total_seconds()) - 300)
+    await square.boss.sync()
+    evening = witnessing.seen_before(square.boss.local, int(midnight.timestamp()))
+    assert evening is not None
+    square.town.clock.advance(minutes=10)
+    await square.boss.sync()
+    assert witnessing.seen_before(square.boss.local, int(midnight.timestamp())) == evening
+
+
+async def test_a_server_that_calls_itself_another_for_a_while_makes_nobody_forget(square: Square) -> None:
+    boss, now = square.boss, int(square.town.clock.now().timestamp())
+    before = witnessing.seen_before(boss.local, now)
+    assert before is not None
+    square.town.hostile.on("/v1/directory/pull", lambda one: msgspec.structs.replace(one.answer, instance=bytes(16)))
+    await square.minute(boss)
+    assert witnessing.seen_before(boss.local, now) == before
+    square.town.hostile.honest()
+    await square.minute(boss)
+    assert witnessing.seen_before(boss.local, now) == before
+
+
+async def test_from_an_empty_ledger_on_and_after_a_restore_an_honest_server_is_believed() -> None:
+    async with Town(agencies=AGENCIES) as town:
+        guard, officer, boss = await town.device("security"), await town.device("police"), town.founders["police"]
+        square = Square(town, guard, officer)
+        await square.minute(boss)
+        seen = witnessing.checkpoint_of(boss.local)
+        assert seen is not None
+        assert seen.size == 0
+        town.clock.advance(days=1)
+        first = await square.read("one")
+        log = await boss.log(square.today)
+        assert (log.witnessed, len(said(log, first, "read"))) == (True, 1)
+
+        file = backup(town)
+        lost = await square.read("two")
+        await boss.log(square.today)
+        burn_down(town, file)
+        await boss.sync()
+        await boss.registrar.restored()
+        await square.minute(boss)
+        await square.minute(boss)
+        after = await boss.log(square.today)
+        assert (len(said(after, first, "read")), len(said(after, lost, "read"))) == (1, 0)
 
 
 async def test_of_what_was_erased_it_is_proven_that_it_was(square: Square) -> None:

@@ -377,6 +377,32 @@ class TestAgreement:
         await town.services.sweeping.once()
         assert await gained(town, before) == {device.kid: [("drop", report.digest)] for device in social.devices[:2]}
 
+    @pytest.mark.parametrize("how", ["not begun", "one signature"])
+    async def test_that_was_known_before_it_was_in_force_takes_back_what_it_gave(self, town: Town, how: str) -> None:
+        police, social = town.agencies["police"], town.agencies["social_services"]
+        cells = tuple(TermsCell(13, police.id, part, social.id, "R") for part in ("PLC", "SIT"))
+        parties, begins = tuple(sorted((police.id, social.id))), NOW + 10 if how == "not begun" else NOW
+        terms = terms_bytes(Terms(os.urandom(16), parties, cells, None, "To know.", "S", begins, NOW + HOUR))
+        for own, other in ((police, social), (social, police)):
+            if how == "one signature":
+                await town.services.sweeping.once()
+            head = own.devices[2]
+            part = AgreementSigned(terms, head.kid, head.sign.sign(terms_message(terms)))
+            pin = d.Peer(other.id, other.directory.root_fingerprint, "", None)
+            await town.append(own, [own.entry(pin), own.entry(part)])
+        if how == "not begun":
+            await town.services.sweeping.once()
+        town.clock.now = NOW + 10
+        readers = town.readers(police, 13) | {social.key(): bits("SIT.brief", "PLC.brief")}
+        report = town.report("police", 13, readers=readers)
+        assert await town.outcomes(town.field("police"), report) == [CREATED]
+        assert slots((await town.puts(town.field("social_services")))[report.digest]) == {1, 3}
+
+        before = await feeds(town)
+        await town.append(social, [social.entry(AgreementEnd(read_terms(terms).agreement, "terminated"))])
+        await town.services.sweeping.once()
+        assert await gained(town, before) == {device.kid: [("drop", report.digest)] for device in social.devices[:2]}
+
     async def test_that_is_suspended_withholds_until_it_is_resumed_or_ended(self, town: Town) -> None:
         report, name = await self.agreed(town, NOW + DAY)
         social, before = town.agencies["social_services"], await feeds(town)

@@ -281,18 +281,21 @@ class Device(Filing, Disclosing, Cases, Registering):
         return await counts.fetch(self._local, self._transport, self._pack(), first, last, kinds, present)
 
     async def log(self, since: date | None = None, progress: Progress | None = None) -> logbook.Log:
-        """Fetch what the own agency's ledger says that people did since a day, all of it proven, for a supervisor.
+        """Sync, and fetch what the own agency's ledger says that people did since a day, for a supervisor.
 
-        Without a day it goes back as far as the pack's regular look does; up to the last sync's checkpoint.
+        Without a day it goes back as far as the pack's regular look does. All of it is proven, up to the last
+        checkpoint, which may be a minute old.
 
         Raises:
-            Refused: `supervisor_only`.
+            Refused: `supervisor_only`; as `sync`.
             NotFound: no sync has proven a checkpoint yet.
             Invalid: `out_of_range` for a day that is yet to come.
-            Untrusted: `ledger_unproven`.
+            Untrusted: `ledger_unproven`; as `sync`.
             Offline: no contact.
 
         """
+        casework.own_supervisors(self._local)
+        await self.sync(progress)
         return await logbook.look(self._local, self._transport, self._pack(), since, progress or _silent)
 
     async def launch(self) -> str:

@@ -11,7 +11,7 @@ Source: docs/protocol.md section 7; docs/secrecy-rules.md B8.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
@@ -26,13 +26,14 @@ from sluss_client.syncing.witnessing import Seen
 from sluss_client.transport import Transport
 from sluss_schemas import checkpoint as notes
 from sluss_schemas.checkpoint import Checkpoint
-from sluss_schemas.ids import COMPARTMENT_NAMES, COMPARTMENTS, PersonId, slots_of
+from sluss_schemas.ids import COMPARTMENT_NAMES, COMPARTMENTS, AgencyId, PersonId, slots_of
 from sluss_schemas.ledger import (
     Act,
     Alarm,
     Begin,
     Content,
     Delivery,
+    Forgotten,
     LeavesAnswer,
     LeavesAsk,
     Reading,
@@ -45,6 +46,7 @@ from sluss_schemas.policy.model import Pack
 
 _DAYS: Final = 31
 """How far back the look goes where the pack asks for none."""
+_FIRST: Final = date(2000, 1, 1)
 _ALARM: Final = b"look"
 
 
@@ -56,8 +58,10 @@ class LogEntry:
         time: when the server had it, in the pack's zone.
         action: `open`, `read`, `collect`, `amend`, `disclose`, `recall`, `deny`, `export`, `look`, `alarm`, a case
             record's kind, and the like.
-        person: the alias of whoever did it; None where the ledger names nobody of the own agency.
-        agency: the slug of the agency of whoever did it; of a reading by another agency it says no more.
+        person: the alias of whoever did it; None where the ledger names nobody of the own agency: whoever filed stands
+            in it by a reference that the report alone resolves, and some acts are the server's.
+        agency: the slug of the agency of whoever did it, where the ledger says it; of a reading by another agency it
+            says no more.
         report_id: which report, where a version of it is on this device.
         kind: its kind, where this device knows it.
         parts: what was opened, read or given, as `subject` or `subject brief`; what was filled, where it was filed.
@@ -88,7 +92,8 @@ class Log:
         deliveries: how many pages were delivered to devices.
         witnessed: whether this device itself knows that nothing of the time is missing; else it begins where the server
             signed that it does.
-        erased: how many leaves have no content any more, or none that this program can read.
+        erased: how many leaves have no content any more, as other leaves say.
+        unread: how many say what this program cannot read: a newer one can.
 
     """
 
@@ -97,6 +102,7 @@ class Log:
     entries: tuple[LogEntry, ...]
     deliveries: int
     erased: int
+    unread: int
     witnessed: bool
 
 
@@ -106,7 +112,7 @@ async def look(local: Local, transport: Transport, pack: Pack, since: date | Non
     Raises:
         Refused: `supervisor_only`.
         NotFound: no checkpoint has been proven here yet; sync first.
-        Invalid: `out_of_range` for a day that is yet to come.
+        Invalid: `out_of_range` for a day that is yet to come, or of another century.
         Untrusted: `ledger_unproven`; the leaves do not lead to what was proven.
         Offline: no contact.
 
@@ -117,45 +123,39 @@ async def look(local: Local, transport: Transport, pack: Pack, since: date | Non
         raise NotFound("checkpoint")
     today = datetime.fromtimestamp(transport.now(), zone).date()
     day = since or today - timedelta(days=pack.parameters.log_review_days or _DAYS)
-    if day > today:
+    if day > today or day < _FIRST:
         raise Invalid("out_of_range", "since", "Give a day that has come.")
     start = datetime.combine(day, time(), zone)
     before = witnessing.seen_before(local, int(start.timestamp()))
-    leaves = await _proven(local, transport, proven, before, int(start.timestamp()), tell)
-    found, deliveries, erased = list[LogEntry](), 0, 0
+    first, leaves = await _proven(local, transport, proven, before, int(start.timestamp()), tell)
     reports = dict(_reports(local))
-    for leaf in leaves:
-        content = _content(leaf)
-        if content is None:
-            erased += 1
-        elif _time(content) >= start.timestamp():
-            deliveries += isinstance(content, Delivery)
-            if not isinstance(content, Delivery):
-                found.append(_entry(local, content, pack, reports))
-    until = datetime.fromtimestamp(proven.time, zone)
+    said = [one for one in map(_content, leaves) if one is not None]
+    new = [one for one in said if _time(one) >= start.timestamp()]
+    erased = sum(not leaf.content for leaf in leaves)
     return Log(
         since=start,
-        until=until,
-        entries=tuple(found),
-        deliveries=deliveries,
+        until=datetime.fromtimestamp(proven.time, zone),
+        entries=tuple(_entry(local, one, pack, reports) for one in new if not isinstance(one, Delivery)),
+        deliveries=sum(isinstance(one, Delivery) for one in new),
         erased=erased,
-        witnessed=before is not None,
+        unread=len(leaves) - len(said) - erased,
+        witnessed=before is not None or first == 0,
     )
 
 
 async def _proven(  # noqa: PLR0917  # from what, to what
     local: Local, transport: Transport, proven: Checkpoint, before: Seen | None, since: int, tell: Progress
-) -> list[ShownLeaf]:
-    """Return the leaves since a time, up to a checkpoint.
+) -> tuple[int, list[ShownLeaf]]:
+    """Return after how many leaves a time begins, and the leaves from there up to a checkpoint.
 
     Raises:
         Untrusted: `ledger_unproven`, which is an alarm too until a look holds.
 
     """
     found = list[ShownLeaf]()
-    ask = LeavesAsk(since, 0 if before is None else before.size)
-    answer = await transport.post("/v1/ledger/leaves", ask, LeavesAnswer)
+    answer = await _ask(transport, LeavesAsk(since, None if before is None else before.size))
     tree = _begun(local, answer.begin, before, since)
+    first = 0 if tree is None else tree.size
     # A server that was still writing has more than was proven; the next look has it.
     while tree is not None and tree.size < proven.size and answer.leaves:
         new = answer.leaves[: proven.size - tree.size]
@@ -163,8 +163,8 @@ async def _proven(  # noqa: PLR0917  # from what, to what
         found += new
         tell("ledger", len(found), len(found) + proven.size - tree.size)
         if tree.size < proven.size:
-            answer = await transport.post("/v1/ledger/leaves", LeavesAsk(None, tree.size), LeavesAnswer)
-    holds = tree is not None and (tree.size, tree.root) == (proven.size, proven.root)
+            answer = await _ask(transport, LeavesAsk(None, tree.size))
+    holds = tree is not None and (tree.size, tree.root) == (proven.size, proven.root) and _accounted(first, found)
     with local.store.transaction():
         if holds:
             local.calm(_ALARM)
@@ -172,7 +172,24 @@ async def _proven(  # noqa: PLR0917  # from what, to what
             local.alarm("ledger_unproven", _ALARM)
     if not holds:
         raise Untrusted("ledger_unproven", "ledger")
-    return found
+    return first, found
+
+
+async def _ask(transport: Transport, ask: LeavesAsk) -> LeavesAnswer:
+    """Return the answer; none of the leaves where the server says that there are no such."""
+    try:
+        return await transport.post("/v1/ledger/leaves", ask, LeavesAnswer)
+    except Invalid:
+        return LeavesAnswer(())
+
+
+def _accounted(first: int, leaves: Sequence[ShownLeaf]) -> bool:
+    """Tell whether every leaf without content was erased by an act that is among them."""
+    forgotten = [one for one in map(_content, leaves) if isinstance(one, Forgotten)]
+    return all(
+        leaf.content or any(start <= number <= end for one in forgotten for start, end in one.ranges)
+        for number, leaf in enumerate(leaves, first + 1)
+    )
 
 
 def _begun(local: Local, begin: Begin | None, before: Seen | None, since: int) -> Frontier | None:
@@ -183,11 +200,11 @@ def _begun(local: Local, begin: Begin | None, before: Seen | None, since: int) -
         tree = Frontier.read(begin.size, begin.peaks)
         if before is None and tree.size:
             signed = notes.read(begin.note, local.config.partnership, local.config.agency, local.checkpoint)
-            before = Seen(signed.size, signed.root, signed.time)
+            before = Seen(signed.size, signed.root, signed.time, signed.instance)
     except (ValueError, Invalid):
         return None
     fits = not tree.size or (before is not None and (before.size, before.root) == (tree.size, tree.root))
-    return tree if fits and (before is None or before.asked_at < since) else None
+    return tree if fits and (before is None or before.time < since) else None
 
 
 def _content(leaf: ShownLeaf) -> Content | None:
@@ -213,14 +230,15 @@ def _reports(local: Local) -> Iterator[tuple[bytes, tuple[bytes, int]]]:
 
 
 def _entry(local: Local, content: Content, pack: Pack, reports: dict[bytes, tuple[bytes, int]]) -> LogEntry:
-    agency, digest, bits, code, count = local.trust.own_id, b"", 0, "", None
+    agency, digest, bits, code, count = b"", b"", 0, "", None
     if isinstance(content, Act):
         digest, bits, code = content.what, content.slots, content.code
     elif isinstance(content, Reading):
         agency, digest, bits = content.agency, content.digest, content.slots
     elif isinstance(content, Alarm):
         code, count = content.code, content.count
-    chain, who = local.trust.chains.get(agency), local.trust.own.persons.get(PersonId(who_of(content)))
+    who = local.trust.own.persons.get(PersonId(who_of(content)))
+    chain = local.trust.own if who is not None else local.trust.chains.get(AgencyId(agency))
     report, kind = reports.get(digest, (None, 0))
     return LogEntry(
         time=views.moment(_time(content), pack),

@@ -99,8 +99,9 @@ def public_places(local: Local, scene: str | None, now: int) -> frozenset[str] |
 
 
 def fingerprint(local: Local, now: int) -> bytes:
-    """Return what changes when the protected places that this device knows of do."""
-    return hashlib.sha256(encode(protected.ProtectedPlaces(tuple(protected_places(local, now))))).digest()
+    """Return what changes when the protected places that this device knows of do, or one of them begins or ends."""
+    listed = protected_places(local, now)
+    return hashlib.sha256(encode((tuple(listed), [protected.in_force(one, now) for one in listed]))).digest()
 
 
 def is_protected(local: Local, form: forms.Form, now: int) -> bool:

@@ -6,8 +6,8 @@ From then on the server treats the report as one of a protected place; out of pr
 Refuses: to tell anybody else of a place, by what is filed or by what is not.
 
 > INVARIANT: the list leaves sealed to audiences of the sectors that the pack names, and to nobody else.
-> INVARIANT: of a report and a place it is said once, and again of a place that comes later, since two people may have
-> opened it in between; whoever was told of it loses it by the ordinary end.
+> INVARIANT: a device says it of a report and a place once, and again of one that comes later or comes again, since two
+> people may have opened the report in between; whoever was told of it loses it by the ordinary end.
 
 Source: docs/secrecy-rules.md ("Protected places"), B7 13, 14 and 18.
 """
@@ -16,18 +16,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from sluss_client import places
+from sluss_client import places, saving
 from sluss_client.cases import book
-from sluss_client.errors import Invalid, NotFound, Refused
+from sluss_client.errors import Invalid, NotFound, Refused, SlussError
 from sluss_client.local import Local
 from sluss_client.outbox import ANSWERED, Row
 from sluss_schemas import forms, protected
 from sluss_schemas.codec import Document, decode, encode
-from sluss_schemas.ids import DIGEST_BYTES, ReportId
+from sluss_schemas.ids import ReportId
 from sluss_schemas.manifest import U32, Id16
 from sluss_schemas.records import Case, CaseKind
 from sluss_schemas.replay import Directory
@@ -36,6 +37,13 @@ OUT_AGAIN: Final = "unprotected"
 _CHECKED: Final = "places_checked"
 _AROUND: Final = "places_around"
 """The store's space of the places because of which it was said of a report, by its id."""
+
+
+class _Around(msgspec.Struct, frozen=True, array_like=True):
+    """A place in which a report lies, by what does not change of it, and whether it was in force at the last look."""
+
+    name: bytes
+    in_force: bool
 
 
 class About(Document, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -143,24 +151,44 @@ def _latest(local: Local) -> list[Row]:
 
 
 def _check(local: Local, row: Row, now: int) -> bool:
-    form = forms.make(row.kind, msgspec.msgpack.decode(row.values))
-    said, known = bool(_said(local, row.report_id)), local.store.get(_AROUND, row.report_id) or b""
-    # Where it was said before, a place that is over by now says nothing new.
-    around = [one for one in places.around(local, form, now) if not said or one.until is None or one.until > now]
-    names = [hashlib.sha256(encode(one)).digest() for one in around]
-    new = [name for name in names if name not in _names(known)]
+    form, said = _form(local, row, now), bool(_said(local, row.report_id))
+    known = {one.name: one.in_force for one in _known(local, row.report_id)}
+    around = [_Around(_name(one), protected.in_force(one, now)) for one in places.around(local, form, now)]
+    # A place that has ended and comes again is another one.
+    new = [one for one in around if one.name not in known or (one.in_force and not known[one.name])]
+    _know(local, row.report_id, known, around, now)
     if row.place_stays or not (new or (row.hold == protected.PROTECTED and not said)):
         return False
-    local.store.put(_AROUND, row.report_id, known + b"".join(new))
     about = encode(About(row.report_id, row.version))
     to = _both_supervisors(local, now)
     book.file(local, CaseKind.RECLASSIFY, now=now, code=protected.PROTECTED, digest=row.digest, to=to, body=about)
     return True
 
 
-def _names(known: bytes) -> set[bytes]:
-    """Return the places that it was said of already."""
-    return {known[at : at + DIGEST_BYTES] for at in range(0, len(known), DIGEST_BYTES)}
+def _form(local: Local, row: Row, now: int) -> forms.Form:
+    """Return the report as it is now, where this device can read all of it; else as it was written here."""
+    received = local.replica.get(local.trust.own_id, row.report_id)
+    if received is not None and received.heads()[0].version > row.version:
+        with suppress(SlussError):
+            return saving.form_of(local, ReportId(row.report_id), now)[0]
+    return forms.make(row.kind, msgspec.msgpack.decode(row.values))
+
+
+def _name(place: protected.ProtectedPlace) -> bytes:
+    """Return what stays of a place that is called something else besides, or for longer."""
+    return hashlib.sha256(encode((place.name, place.polygon, place.buffer_m, place.not_before))).digest()
+
+
+def _known(local: Local, report_id: bytes) -> list[_Around]:
+    data = local.store.get(_AROUND, report_id)
+    return [] if data is None else msgspec.msgpack.decode(data, type=list[_Around])
+
+
+def _know(local: Local, report_id: bytes, known: Mapping[bytes, bool], around: Iterable[_Around], now: int) -> None:
+    """Keep in which of the places that are listed a report lies, and whether they were in force at this look."""
+    listed = {_name(one): protected.in_force(one, now) for one in places.protected_places(local, now)}
+    kept = {name: listed[name] for name in known if name in listed} | {one.name: one.in_force for one in around}
+    local.store.put(_AROUND, report_id, msgspec.msgpack.encode([_Around(*one) for one in sorted(kept.items())]))
 
 
 def say(local: Local, report_id: ReportId, now: int) -> bytes:

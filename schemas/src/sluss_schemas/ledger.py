@@ -234,11 +234,11 @@ class Begin(msgspec.Struct, frozen=True, array_like=True):
 class LeavesAsk(msgspec.Struct, frozen=True, array_like=True):
     """Ask for leaves of the own ledger: the next ones after a number, or, with a time, the first ones of a look.
 
-    A look begins after the size that the device itself had proven before that time; 0 where it had proven none.
+    A look begins after the size that the device itself had proven before that time; None where it had proven none.
     """
 
     since: UnixTime | None
-    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 class ShownLeaf(msgspec.Struct, frozen=True, array_like=True):
@@ -251,8 +251,8 @@ class ShownLeaf(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def hash(self) -> bytes:
-        """Its hash in the tree."""
-        return leaf_hash(self.action, self.digest or commitment(self.salt, self.content))
+        """Its hash in the tree; a digest counts only where there is nothing that it could be of."""
+        return leaf_hash(self.action, commitment(self.salt, self.content) if self.content else self.digest)
 
 
 class LeavesAnswer(msgspec.Struct, frozen=True, array_like=True):

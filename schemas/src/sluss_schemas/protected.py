@@ -92,10 +92,15 @@ def checked(place: ProtectedPlace) -> ProtectedPlace:
     return place
 
 
+def in_force(place: ProtectedPlace, at: int) -> bool:
+    """Tell whether a place is protected at a time."""
+    begun = place.not_before is None or place.not_before <= at
+    return begun and (place.until is None or at < place.until)
+
+
 def covers(place: ProtectedPlace, at: int, *, point: Point | None, names: Iterable[str] = ()) -> bool:
     """Tell whether a point, or a place by one of its names, lies in a protected place at a time."""
-    begun = place.not_before is None or place.not_before <= at
-    if not begun or (place.until is not None and at >= place.until):
+    if not in_force(place, at):
         return False
     known = {_plain(name) for name in (place.name, *place.known_as)}
     if any(_plain(name) in known for name in names):

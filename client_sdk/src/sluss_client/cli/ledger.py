@@ -51,9 +51,10 @@ def ledger(*, as_json: bool) -> None:
 @click.option("--report", "report_id", metavar="ID", help="Each act about one report.")
 @common.with_json
 def log(*, since: datetime | None, person: str | None, report_id: str | None, as_json: bool) -> None:
-    """Show who opened, read, filed, told and was denied what in the own agency, proven from the ledger.
+    """Show what was opened, read, filed, told and denied in the own agency, proven from the ledger.
 
-    For supervisors; that somebody looked stands in the ledger too.
+    For supervisors; that somebody looked stands in the ledger too. It names who opened, read, asked and was denied; who
+    filed a report, the report alone says.
     """
     with common.progress("Ledger") as shown:
 
@@ -73,6 +74,7 @@ def log(*, since: datetime | None, person: str | None, report_id: str | None, as
                 "until": found.until.isoformat(),
                 "deliveries": found.deliveries,
                 "erased": found.erased,
+                "unread": found.unread,
                 "witnessed": found.witnessed,
                 "entries": [_row(one) for one in entries],
             }
@@ -82,9 +84,11 @@ def log(*, since: datetime | None, person: str | None, report_id: str | None, as
     if not found.witnessed:
         click.echo("This device had not proven the ledger before that day: that it begins there is the server's word.")
     if found.erased:
-        click.echo(f"Of {found.erased} more it is proven that they were, and no longer what.")
+        click.echo(f"Of {found.erased} more it is proven that they were, and that they were erased.")
+    if found.unread:
+        click.echo(f"{found.unread} more say what this program cannot read; update it.")
     if person is None and report_id is None:
-        counts = Counter((one.person or f"somebody of {one.agency}", one.action) for one in entries)
+        counts = Counter((_who(one), one.action) for one in entries)
         for (who, action), count in sorted(counts.items()):
             click.echo(f"{who:<28} {action:<16} {count:>7}")
         return
@@ -100,5 +104,9 @@ def _row(one: LogEntry) -> dict[str, object]:
 def _line(one: LogEntry) -> str:
     about = "" if one.report_id is None else f"{one.kind or '-'} {one.report_id.hex()}"
     more = " ".join(part for part in (about, ", ".join(one.parts), one.code) if part)
-    who = one.person or f"somebody of {one.agency}"
-    return f"{one.time:%Y-%m-%d %H:%M}  {who:<24} {one.action:<12} {more}".rstrip()
+    return f"{one.time:%Y-%m-%d %H:%M}  {_who(one):<24} {one.action:<12} {more}".rstrip()
+
+
+def _who(one: LogEntry) -> str:
+    """Return who did it, as far as the ledger says."""
+    return one.person or (f"somebody of {one.agency}" if one.agency else "-")

@@ -22,6 +22,7 @@ from sluss_client.replica import Hold, Version
 from sluss_client.syncing import sync_core
 from sluss_client.syncing.sync_core import Tally
 from sluss_schemas.agreeing import standing
+from sluss_schemas.disclosure import BASE_RELEASE
 from sluss_schemas.ids import AgencyId
 from sluss_schemas.policy import agreements
 from sluss_schemas.replay import Directory
@@ -37,7 +38,8 @@ def run(local: Local, now: int, tally: Tally) -> None:
     opens = _opening(local, now)
     for received in local.replica.reports():
         left = sync_core.expire(received, latest)
-        owner = local.trust.agency(received.agency, now)
+        # A pin that is over ends what agencies agreed on, and nothing of theirs is shown.
+        owner = local.trust.chains.get(AgencyId(received.agency))
         if opens is not None and owner is not None:
             left = sync_core.narrow(left, partial(opens, owner))
         if left != received:
@@ -70,8 +72,8 @@ def _opening(local: Local, now: int) -> Callable[[Directory, Version, Hold], int
         over = visible.until(local, hold, version, owner, pack)
         if over is not None and now >= over:
             return 0
-        if hold.grant:
-            # What it gave ends with it.
+        if hold.grant and hold.gateway != BASE_RELEASE:
+            # What was decided ends with the decision; a release opens what the pack would have opened at filing.
             return hold.slots
         return bits(owner.agency, version.kind, version.scene, hold.function, named=hold.named)
 

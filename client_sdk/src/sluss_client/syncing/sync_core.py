@@ -158,7 +158,8 @@ def narrow(received: Received, opens: Callable[[Version, Hold], int]) -> Receive
             # What the server holds back has given nothing yet.
             left = hold.slots if hold.held else hold.slots & opens(version, hold)
             if left or hold.held:
-                holds.append(msgspec.structs.replace(hold, slots=left))
+                cut = tuple(one for one in hold.excerpts if left >> one[0] & 1)
+                holds.append(msgspec.structs.replace(hold, slots=left, excerpts=cut))
         if tuple(holds) == version.holds:
             versions.append(version)
         elif holds:

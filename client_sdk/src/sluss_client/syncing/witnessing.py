@@ -15,11 +15,13 @@ from typing import Final
 
 import msgspec
 
+from sluss_client import clock
 from sluss_client.errors import Invalid, Offline
 from sluss_client.local import Local
 from sluss_client.syncing import noticing
 from sluss_client.syncing.sync_core import Tally
 from sluss_client.transport import Transport
+from sluss_client.trust import local_day
 from sluss_schemas import checkpoint as notes
 from sluss_schemas import merkle
 from sluss_schemas.checkpoint import Checkpoint, FeedProof
@@ -35,7 +37,6 @@ _COMMITTED: Final = "committed"
 _DAYS: Final = "witnessed_days"
 _KEPT_DAYS: Final = 400
 """More than a look through the ledger goes back."""
-_DAY_S: Final = 86_400
 _ALARM: Final = b"ledger"
 
 
@@ -48,11 +49,15 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Seen(msgspec.Struct, frozen=True, array_like=True):
-    """A ledger as it was proven here once: how many leaves, the tree's root, and when this device asked."""
+    """A ledger as it was proven here once: how many leaves, the tree's root, when at the latest, and at which server.
+
+    `time` is the latest of the checkpoint's, the corrected and the own one: no act after it is among the leaves.
+    """
 
     size: int
     root: bytes
-    asked_at: int
+    time: int
+    instance: bytes
 
 
 class _Committed(msgspec.Struct, frozen=True, array_like=True):
@@ -74,9 +79,15 @@ def kept(local: Local) -> Kept | None:
 
 
 def seen_before(local: Local, time: int) -> Seen | None:
-    """Return the last that was proven here before a time, as far back as days are kept; None where nothing was."""
+    """Return the last that was proven here before a time, as far back as days are kept; None where nothing was.
+
+    What a server before a restore had shown counts until the own registrar has accepted the new one.
+    """
+    now = local.server_instance()
+    accepted = local.trust.own.instance == now
     days = (msgspec.msgpack.decode(data, type=Seen) for _, data in local.store.items(_DAYS))
-    return max((one for one in days if one.size and one.asked_at < time), key=lambda one: one.asked_at, default=None)
+    found = (one for one in days if one.time < time and (one.instance == now or not accepted))
+    return max(found, key=lambda one: one.time, default=None)
 
 
 def checkpoint_of(local: Local) -> Checkpoint | None:
@@ -110,7 +121,8 @@ async def ask(local: Local, transport: Transport, tally: Tally) -> bool:
         if now - found.time > STANDS_STILL_S:
             _alarm(local, "ledger_rewound", tally)
             return False
-        _remember(local, Seen(found.size, found.root, now))
+        latest = max(found.time, clock.latest(transport.now()))
+        _remember(local, Seen(found.size, found.root, latest, local.server_instance()))
         _commit(local, answer.feeds)
         local.calm(_ALARM)
     return True
@@ -158,7 +170,6 @@ def _proven(local: Local, last: Kept | None, answer: CheckpointAnswer) -> Checkp
         _follows(_read(local, last.note), found, answer)
     elif last is not None:
         local.store.clear(_COMMITTED)
-        local.store.clear(_DAYS)
     _feeds(local, found, answer)
     return found
 
@@ -198,7 +209,7 @@ def _commit(local: Local, feeds: tuple[FeedProof, ...]) -> None:
 
 def _remember(local: Local, seen: Seen) -> None:
     """Keep the last of each day: who looks through the ledger begins with what was proven before the day."""
-    day = seen.asked_at // _DAY_S
+    day = local_day(seen.time, local.trust.pack(seen.time).zone).toordinal()
     local.store.put(_DAYS, day.to_bytes(4), msgspec.msgpack.encode(seen))
     for name, _ in list(local.store.items(_DAYS)):
         if int.from_bytes(name) < day - _KEPT_DAYS:

@@ -87,14 +87,15 @@ class Reevaluating:
         return touched
 
     def _state(self, view: View, known: Sequence[Standing], now: int) -> object:
-        """Return what decides what is open: each agency's pack in force, and which agreements are not over.
+        """Return what decides what is open: each agency's pack in force, its parts in agreements, and their times.
 
-        One that is over is part of it: it may have been in force since the last look, however short that is.
+        One that is over, and whether it has begun, is part of it: it may have been in force between two looks.
         """
-        packs = [(agency, self.core.rules.now(one.packs, now)) for agency, one in sorted(view.directories.items())]
-        signed = {name for one in view.directories.values() for name in one.agreements}
-        in_force = {one.terms.agreement for one in known if one.in_force(now)}
-        return packs, [(name, name in in_force) for name in sorted(signed)]
+        directories = sorted(view.directories.items())
+        packs = [(agency, self.core.rules.now(one.packs, now)) for agency, one in directories]
+        parts = [(agency, name, part.state) for agency, one in directories for name, part in one.agreements.items()]
+        times = sorted((one.terms.agreement, one.begins <= now, now < one.ends) for one in known)
+        return packs, parts, times
 
     def left(self, view: View, row: Live, now: int) -> bytes | None:
         """Return the wraps that stay of an entry that holds more than is open now; None where all of them stay."""

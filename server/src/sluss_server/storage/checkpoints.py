@@ -38,18 +38,15 @@ _OF_ONE: Final = (
 _all: Final = (
     select(*(ledger_checkpoints.c[name] for name in StoredCheckpoint._fields))
     .where(*_OF_ONE)
-    .order_by(ledger_checkpoints.c.size)
+    .order_by(ledger_checkpoints.c.day)
 )
 _newest: Final = (
     select(*(ledger_checkpoints.c[name] for name in StoredCheckpoint._fields))
     .where(*_OF_ONE)
-    .order_by(ledger_checkpoints.c.size.desc())
+    .order_by(ledger_checkpoints.c.day.desc())
     .limit(1)
 )
-_replace: Final = delete(ledger_checkpoints).where(
-    *_OF_ONE,
-    (ledger_checkpoints.c.size == bindparam("size")) | (ledger_checkpoints.c.made_at >= bindparam("day")),
-)
+_replace: Final = delete(ledger_checkpoints).where(*_OF_ONE, ledger_checkpoints.c.day == bindparam("day"))
 _strip: Final = update_by(ledger_checkpoints, ("partnership_id", "agency"), ("secret", "feeds"))
 _insert: Final = insert_all(ledger_checkpoints)
 _feeds: Final = (
@@ -77,10 +74,10 @@ async def every(connection: AsyncConnection, partnership: bytes, agency: bytes) 
 
 async def insert(connection: AsyncConnection, partnership: bytes, agency: bytes, new: StoredCheckpoint) -> None:
     """Write a checkpoint in the place of the one before it of the same day."""
-    whose = {"partnership": partnership, "agency": agency}
-    await connection.execute(_replace, {**whose, "size": new.size, "day": new.made_at // DAY_S * DAY_S})
+    day = new.made_at // DAY_S
+    await connection.execute(_replace, {"partnership": partnership, "agency": agency, "day": day})
     await _strip.run(connection, [(b"", b"", partnership, agency)])
-    await _insert.run(connection, [(partnership, agency, *new)])
+    await _insert.run(connection, [(partnership, agency, day, *new)])
 
 
 async def feeds(connection: AsyncConnection, partnership: bytes) -> list[FeedHead]:
