@@ -185,7 +185,7 @@ def test_without_the_pack_in_force_nothing_is_sealed_and_what_stands_in_shares_n
             for sector in SECTORS:
                 for function in ("field", "supervisors", "reception"):
                     for named in (False, True):
-                        other = Receiver(sector, function, own=False, named=named)  # type: ignore[arg-type]  # as above
+                        other = Receiver(sector, function, own=False, named=named)
                         got = trust.slots(found, kind.number, owner, other)
                         assert (got.open, got.held, got.gateways) == (0, 0, {})
             for own_staff in (Receiver(owner, "field", own=True), Receiver(owner, "supervisors", own=True)):

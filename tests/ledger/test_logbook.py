@@ -264,8 +264,7 @@ async def test_a_server_that_lies_about_one_act_shows_none(square: Square, lie: 
 async def test_who_asks_for_leaves_without_beginning_a_look_is_written_down_too(square: Square) -> None:
     async with asking(square.guards_boss, square.town.url) as raw:
         for _ in range(2):
-            answer = await raw.ask("POST", LEAVES, LeavesAsk(None, 0))
-    assert answer.status == OK
+            assert (await raw.ask("POST", LEAVES, LeavesAsk(None, 0))).status == OK
     await square.minute(square.guards_boss)
     log = await square.guards_boss.log(square.today)
     # Once, for both: it goes on with what it has begun.

@@ -214,7 +214,7 @@ async def test_a_place_that_is_there_for_longer_or_has_another_name_is_the_same(
     await staff.open_again(filed.id)
     assert staff.said() == 1
     for changes in ({"until": staff.matron.now() + 7200}, {"until": staff.matron.now() + 7200, "known_as": ["X"]}):
-        staff.matron.protect("bus", around(where), **changes)  # type: ignore[arg-type]  # each of its own type
+        staff.matron.protect("bus", around(where), **changes)
         await staff.listed()
         assert staff.said() == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import pytest_asyncio
@@ -96,6 +96,7 @@ async def test_what_was_found_out_of_coverage_is_told_when_the_phone_syncs_as_ob
     assert (told.found_as, told.coded("enforcement")["amount"]) == ("find", 12_000)
     own = people["other guard"].get(filed.id).author
     assert own is not None
+    assert own.recorded_at is not None
     # When it was written down, a second after it was seen, and not when it was sent.
     assert timedelta() <= own.recorded_at - seen_at.replace(microsecond=0) <= timedelta(seconds=5)
 
