@@ -274,6 +274,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         gives=sync.PushAnswer,
         call=push,
         limit=PUSH_LIMIT,
+        problems=("pack_missing",),
     ),
     Endpoint(
         method="POST",
@@ -282,7 +283,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         takes=sync.Pull,
         gives=sync.PullAnswer,
         call=pull,
-        problems=("out_of_range",),
+        problems=("out_of_range", "pack_missing"),
     ),
     Endpoint(
         method="GET",
@@ -308,6 +309,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         gives=ledger.LeavesAnswer,
         call=leaves,
         limit=KIB,
+        problems=("out_of_range",),
     ),
     Endpoint(
         method="POST",
