@@ -197,4 +197,4 @@ def test_without_the_pack_in_force_nothing_is_sealed_and_what_stands_in_shares_n
     # Where nothing that was adopted is here, the latest that the program has is what it writes by.
     trust.own.packs = {bytes(32): 0}
     assert trust.pack(NOW).stands_in
-    assert trust.pack(NOW).valid_from <= local_day(NOW, last.zone)
+    assert trust.pack(NOW).valid_from == last.valid_from

@@ -13,6 +13,7 @@ import pytest
 
 from sluss_client import Device, Refused, crypto, forms, saving
 from sluss_client import store as module
+from sluss_client.cases import book
 from sluss_client.crypto import CannotOpen
 from sluss_client.keyring.keyshare import take_in
 from sluss_client.local import Local
@@ -24,6 +25,7 @@ from sluss_schemas import sync as wire
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import ReportId
 from sluss_schemas.policy.pack import builtin
+from sluss_schemas.records import CaseKind
 
 from tests.device.chain import PASSPHRASE, Agency, answer, own_wraps
 from tests.faults.samples import sealed_rows
@@ -201,6 +203,20 @@ def test_what_is_sealed_to_an_audience_that_nobody_is_left_in_is_there_for_other
     assert (row.state, row.values) == (State.SEALED, b"")
     assert SAID.encode() not in content(guard)
     assert msgspec.msgpack.decode(opened(guard, registrar).values)["situation"] == SAID
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_what_was_told_by_telephone_goes_out_also_without_the_pack_in_force(agency: Agency, missing: bool) -> None:  # noqa: FBT001
+    guard = with_key(agency, agency.device("field"))
+    report = file(agency, guard)
+    book.file(guard, CaseKind.ORAL, now=agency.now, code="L14", row=guard.outbox.head(report), body=b"told", to=[])
+    if missing:
+        agency.append(d.PackInForce(os.urandom(32), agency.now // 86_400 - 1))
+        assert guard.trust.pack(agency.now).stands_in
+    revoke(agency, guard)
+    # The record waits to be sent, and the report that could not be sealed for whoever holds the device in their hands.
+    assert guard.store.count(book.OUT) == 1
+    assert guard.store.count(wiping.SPACE) == int(missing)
 
 
 def test_what_stops_a_sealing_does_not_stop_the_wipe(agency: Agency) -> None:

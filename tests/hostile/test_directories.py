@@ -105,7 +105,7 @@ def an_instance(_scene: Scene, _theirs: DeviceKeys, _chain: Directory) -> list[d
 
 
 def a_pack(_scene: Scene, _theirs: DeviceKeys, _chain: Directory) -> list[d.Body]:
-    return [d.PackInForce(os.urandom(32), 65_535)]
+    return [d.Peer(os.urandom(16), os.urandom(32), "", None)]
 
 
 def a_rehabilitation(scene: Scene, theirs: DeviceKeys, chain: Directory) -> list[d.Body]:
@@ -217,7 +217,7 @@ async def test_entries_that_are_moved_or_left_out_are_named_and_nothing_is_seale
 async def test_a_registrars_entry_that_follows_another_one_is_refused(scene: Scene) -> None:
     founder, own = scene.town.founders["security"], scene.guard.local.trust.own.copy()
     own.hash = type(own.hash)(bytes(32))
-    entries = entries_after(own, founder.local.keys.sign, d.PackInForce(os.urandom(32), 65_535))
+    entries = entries_after(own, founder.local.keys.sign, d.Peer(os.urandom(16), os.urandom(32), "", None))
     report = scene.file()
 
     with scene.lying("/v1/directory/pull", shows(own.agency, entries, own.seq + 1), scene.guard):

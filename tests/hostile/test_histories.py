@@ -114,7 +114,7 @@ async def test_nothing_is_sealed_before_the_directories_of_the_very_sync_are_her
 
 
 def a_pack(_device: Device) -> list[d.Body]:
-    return [d.PackInForce(os.urandom(32), 65_535)]
+    return [d.Peer(os.urandom(16), os.urandom(32), "", None)]
 
 
 def a_removal(device: Device) -> list[d.Body]:
@@ -227,7 +227,7 @@ async def forked(scene: Scene) -> Forked:
     fork, theirs, person = guard.local.trust.own.copy(), stranger(), os.urandom(16)
     await append(founder, d.RegistrarRemove(colluding.local.keys.kid), key=root)
     # Both go on to the same number, so that it is their hashes that tell.
-    await append(founder, *(d.PackInForce(os.urandom(32), 65_535) for _ in range(2)))
+    await append(founder, *(d.Peer(os.urandom(16), os.urandom(32), "", None) for _ in range(2)))
     supervisors = fork.audience_for("supervisors")
     assert supervisors is not None
     entries = entries_after(
@@ -236,7 +236,7 @@ async def forked(scene: Scene) -> Forked:
         d.PersonAdd(person, os.urandom(8).hex(), ("supervisors",), None, None),
         device_add(town, theirs, person),
         d.MemberAdd(supervisors.audience, theirs.kid, 1),
-        *(d.PackInForce(os.urandom(32), 65_535) for _ in range(founder.local.trust.own.seq - fork.seq - 3)),
+        *(d.Peer(os.urandom(16), os.urandom(32), "", None) for _ in range(founder.local.trust.own.seq - fork.seq - 3)),
     )
     for entry in entries:
         fork.append(entry)
@@ -248,7 +248,7 @@ async def test_who_knows_of_the_removal_believes_nothing_that_was_signed_after_i
     scene, police = forked.scene, forked.scene.police
     await police.sync()
     true = police.local.trust.chains[scene.guard.local.trust.own_id]
-    entries = entries_after(true, forked.colluding, d.PackInForce(os.urandom(32), 65_535))
+    entries = entries_after(true, forked.colluding, d.Peer(os.urandom(16), os.urandom(32), "", None))
 
     def lie(exchange: Exchange) -> object:
         chain = membership.Chain(true.agency, true.seq + 1, entries)

@@ -208,7 +208,7 @@ async def test_a_restore_that_no_registrar_confirmed_is_an_alarm_until_the_serve
 async def test_entries_hidden_under_cover_of_a_restore_are_named_all_the_same(scene: Scene) -> None:
     founder = scene.town.founders["security"]
     own, before = founder.local.trust.own_id, founder.local.trust.own.head
-    await append(founder, d.PackInForce(os.urandom(32), 65_535))
+    await append(founder, d.Peer(os.urandom(16), os.urandom(32), "", None))
     scene.file()
     await scene.guard.sync()
 
@@ -235,7 +235,7 @@ async def test_a_database_put_back_in_silence_is_noticed_and_nothing_that_device
     kept = scene.town.hostile.database.with_suffix(".kept")
     shutil.copyfile(scene.town.hostile.database, kept)
     server.start()
-    await append(founder, d.PackInForce(os.urandom(32), 65_535))
+    await append(founder, d.Peer(os.urandom(16), os.urandom(32), "", None))
     since = scene.file()
     await scene.guard.sync()
     await scene.police.sync()

@@ -22,7 +22,7 @@ from sluss_schemas.policy.decide import open_to, slots
 from sluss_schemas.policy.overlay import opened
 from sluss_schemas.terms import Terms, TermsCell, place_of
 
-from tests.policy.table import shipped
+from tests.policy.table import shipped, with_cells
 
 START, END = 1_790_000_000, 1_800_000_000
 Opened = tuple[str, str]
@@ -87,6 +87,13 @@ def test_what_policy_alone_keeps_closed_can_be_opened() -> None:
     assert why(*PLAN) == []
     assert why(("K03.POL.PLC.MUN", "A")) == []
     assert why(("K17.SEC.SIT.POL", "A"), ("K17.SEC.AUT.POL", "P"), ("K17.SEC.SIT.SOC", "G")) == []
+
+
+def test_what_would_let_an_authors_name_go_by_itself_is_refused_as_a_whole() -> None:
+    named, opened_too = with_cells(shipped(), {"K13.POL.AUT.SOC": "A"}), terms(("K13.POL.SIT.SOC", "R"))
+    assert list(invariants.violations(named)) == []
+    assert refusals(shipped(), opened_too, SECTOR_OF) == []
+    assert [one.rule_id for one in refusals(named, opened_too, SECTOR_OF)] == ["K13.POL.SIT.SOC"]
 
 
 def test_guards_are_given_no_more_than_the_police_are_given_by_the_same_agreement() -> None:

@@ -8,15 +8,17 @@ from datetime import date
 
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from sluss_client import forms
 from sluss_client.cases import book
 from sluss_client.device import Device
-from sluss_client.errors import Invalid, Refused, Untrusted
+from sluss_client.errors import Invalid, Untrusted
+from sluss_client.syncing import pushing
 from sluss_client.testing import Town
 from sluss_client.trust import local_day
 from sluss_schemas import directory as d
-from sluss_schemas import sync as wire
+from sluss_schemas.ids import Digest
 from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.policy.cells import PackRefused
 from sluss_schemas.policy.pack import at, builtin, load
@@ -24,7 +26,6 @@ from sluss_schemas.records import CaseKind
 
 from tests.policy.table import PACK_BYTES
 from tests.scenarios.people import CENTRAL, CHILD, find
-from tests.secrecy.raw import asking
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -75,7 +76,12 @@ async def test_27_without_it_a_device_shares_nothing_goes_on_writing_and_a_duty_
     boss = town.founders["police"]
     everybody = (officer, colleague, guard, reception, boss)
     theirs, early = guard.file(incident(town)), officer.file(incident(town))
+    told = officer.file(concern(town), duties={"L11": "send"})
     await sync(*everybody)
+    assert find(reception, told.id) is not None
+    reception.local.trust._packs = builtin()[:-1]
+    assert find(reception, told.id) is None
+    reception.local.trust._packs = builtin()
     kept = officer.local.received(theirs.id)
     assert find(officer, theirs.id) is not None
     assert find(guard, early.id) is not None
@@ -94,8 +100,6 @@ async def test_27_without_it_a_device_shares_nothing_goes_on_writing_and_a_duty_
     [duty] = officer.duties()
     assert (duty.code, duty.receivable) == ("L11", False)
     assert "telephone" in duty.say
-    with pytest.raises((Invalid, Refused)):
-        await officer.disclose(early.id, "L13", to=[guard.person_id], compartments=["subject"], tests={})
     officer.told(child.id, "L11", to="reception, by telephone", text="All of it.")
     with pytest.raises(Untrusted):
         await officer.sync()
@@ -123,27 +127,34 @@ async def test_27_without_it_a_device_shares_nothing_goes_on_writing_and_a_duty_
     assert codes(officer) == []
 
 
-async def test_27_without_it_a_server_gives_nothing_and_takes_nothing_of_that_agency(town: Town) -> None:
-    guard, officer, head = await town.device("security"), await town.device("police"), town.founders["security"]
-    await sync(guard, officer, head)
-    today = day_number(local_day(head.now(), head.pack.zone))
-    await head.registrar.append([d.PackInForce(os.urandom(32), today + 1)])
-    before = guard.file(incident(town))
-    await sync(guard, officer)
-    assert find(officer, before.id) is not None
+async def test_27_a_duty_that_the_new_law_has_dropped_keeps_nothing_else_from_leaving(town: Town) -> None:
+    officer = await town.device("police")
+    await sync(officer)
+    trust = officer.local.trust
+    today, last = local_day(officer.now(), trust.pack(officer.now()).zone), builtin()[-1]
+    cells = {
+        key: structs.replace(one, duties=tuple(code for code in one.duties if code != "L11"))
+        for key, one in last.cells.items()
+    }
+    gateways = {code: one for code, one in last.gateways.items() if code != "L11"}
+    new = structs.replace(last, valid_from=today, digest=Digest(os.urandom(32)), gateways=gateways, cells=cells)
+    trust.own.packs[new.digest] = day_number(today)
+    assert trust.pack(officer.now()).stands_in
+    child = officer.file(concern(town), duties={"L11": "send"})
+    other = officer.file(incident(town))
+    trust._packs = (*builtin(), new)
+    pushing.seal_pending(officer.local, officer.now(), lambda *_: None)
+    states = {row.report_id: row.state for row in officer.local.outbox.rows()}
+    assert [states[one.id] for one in (child, other)] == ["sealed", "sealed"]
 
-    town.clock.advance(days=1)
-    theirs, after = officer.file(incident(town)), guard.file(incident(town))
-    for device in (officer, guard):
-        with pytest.raises(Untrusted) as refused:
-            await device.sync()
-        assert refused.value.code == "pack_missing"
-    # What it can judge it has taken; the rest waits where it was written.
-    assert officer.waiting() == []
-    assert find(officer, theirs.id) is not None
-    assert [one.report_id for one in guard.waiting()] == [after.id]
-    # A program that does not ask is given nothing either.
-    for device in (officer, guard):
-        async with asking(device, town.url) as raw:
-            answer = await raw.ask("POST", "/v1/pull", wire.Pull((), 10))
-        assert (answer.status, b"pack_missing" in answer.body) == (409, True)
+
+async def test_27_a_server_takes_no_word_for_a_pack_that_it_does_not_have(town: Town) -> None:
+    head = town.founders["security"]
+    await head.sync()
+    today, last = day_number(local_day(head.now(), head.pack.zone)), builtin()[-1]
+    for unknown in (d.PackInForce(os.urandom(32), today + 1), d.PackInForce(last.digest, today)):
+        with pytest.raises(Invalid) as refused:
+            await head.registrar.append([unknown])
+        assert refused.value.code == "unknown_pack"
+    await head.sync()
+    assert set(head.local.trust.own.packs) == {one.digest for one in builtin()}

@@ -58,7 +58,9 @@ class TestPull:
     async def test_long_chains_come_in_rounds(self, town: Town) -> None:
         agency = town.agencies["police"]
         for _ in range(2):
-            await town.append(agency, [agency.entry(d.PackInForce(os.urandom(32), 65_535)) for _ in range(400)])
+            await town.append(
+                agency, [agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None)) for _ in range(400)]
+            )
 
         found = await replayed(town, town.field("health"))
 
@@ -76,7 +78,7 @@ class TestPull:
     async def test_the_heads_are_those_of_what_is_stored(self, town: Town) -> None:
         before = town.heads()
         agency = town.agencies["police"]
-        agency.entry(d.PackInForce(os.urandom(32), 65_535))
+        agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None))
 
         answer = await town.services.directory_pull(await town.caller(town.field("health")), membership.DirectoryPull())
 
@@ -120,7 +122,9 @@ class TestRevoked:
         device = town.field("police", 1)
         agency = device.agency
         for _ in range(2):
-            await town.append(agency, [agency.entry(d.PackInForce(os.urandom(32), 65_535)) for _ in range(300)])
+            await town.append(
+                agency, [agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None)) for _ in range(300)]
+            )
         await revoke(town, device)
         last = agency.directory.head
         await town.append(agency, [scene(agency, 9)])
@@ -130,7 +134,7 @@ class TestRevoked:
     @pytest.mark.parametrize("what", ["pull", "keys", "offer", "append", "invite", "enrolments", "quarantine"])
     async def test_everything_else_is_refused(self, town: Town, what: str) -> None:
         device = town.field("police")
-        entry = _alone(device.agency, d.PackInForce(os.urandom(32), 65_535))
+        entry = _alone(device.agency, d.Peer(os.urandom(16), os.urandom(32), "", None))
         await revoke(town, device)
         caller = await town.caller(device)
         asked: dict[str, Callable[[], Awaitable[object]]] = {
@@ -157,7 +161,7 @@ class TestRevoked:
 class TestAppend:
     async def test_of_two_at_one_number_one_is_told(self, town: Town) -> None:
         agency = town.agencies["police"]
-        rivals = [_alone(agency, d.PackInForce(os.urandom(32), 65_535)) for _ in range(6)]
+        rivals = [_alone(agency, d.Peer(os.urandom(16), os.urandom(32), "", None)) for _ in range(6)]
         caller = await town.caller(agency.devices[0])
 
         answers = await asyncio.gather(
@@ -170,7 +174,7 @@ class TestAppend:
 
     async def test_also_of_two_processes(self, town: Town) -> None:
         agency = town.agencies["police"]
-        mine, theirs = (_alone(agency, d.PackInForce(os.urandom(32), 65_535)) for _ in range(2))
+        mine, theirs = (_alone(agency, d.Peer(os.urandom(16), os.urandom(32), "", None)) for _ in range(2))
         other = await Town(town.path).open()
         await other.services.directory_append(
             await other.caller(agency.devices[0]), membership.DirectoryAppend((theirs,))
@@ -184,18 +188,18 @@ class TestAppend:
 
     async def test_the_same_again_is_answered_as_the_first_time(self, town: Town) -> None:
         agency = town.agencies["police"]
-        entries = [agency.entry(d.PackInForce(os.urandom(32), 65_535)) for _ in range(3)]
+        entries = [agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None)) for _ in range(3)]
 
         first = await town.append(agency, entries)
-        await town.append(agency, [agency.entry(d.PackInForce(os.urandom(32), 65_535))])
+        await town.append(agency, [agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None))])
 
         assert await town.append(agency, entries) == first
 
     async def test_one_wrong_entry_leaves_the_chain_as_it_was(self, town: Town) -> None:
         agency = town.agencies["police"]
         before = agency.directory.head
-        good = agency.entry(d.PackInForce(os.urandom(32), 65_535))
-        bad = structs.replace(agency.entry(d.PackInForce(os.urandom(32), 65_535)), signature=bytes(64))
+        good = agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None))
+        bad = structs.replace(agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None)), signature=bytes(64))
 
         with pytest.raises(Invalid, match="bad_signature"):
             await town.append(agency, [good, bad])
@@ -213,7 +217,7 @@ class TestAppend:
 
     async def test_a_stranger_signs_nothing(self, town: Town) -> None:
         agency, stranger = town.agencies["police"], SignKey()
-        entry = _alone(agency, d.PackInForce(os.urandom(32), 65_535))
+        entry = _alone(agency, d.Peer(os.urandom(16), os.urandom(32), "", None))
         forged = structs.replace(entry, signature=stranger.sign(d.entry_message(entry.entry)))
         caller = await town.caller(agency.devices[0])
 
@@ -243,7 +247,7 @@ class TestAppend:
 
     async def test_a_registrars_device_signs_with_its_own_key(self, town: Town) -> None:
         agency, device = town.agencies["police"], town.field("police")
-        body = d.PackInForce(os.urandom(32), 65_535)
+        body = d.Peer(os.urandom(16), os.urandom(32), "", None)
         signed = [_alone(agency, body, by=one.sign) for one in (town.field("police", 1), device)]
 
         with pytest.raises(Invalid, match="directory_refused"):
@@ -265,7 +269,7 @@ class TestAppend:
 
     async def test_five_hundred_at_once_are_taken_and_no_more(self, town: Town) -> None:
         agency = town.agencies["police"]
-        entries = [agency.entry(d.PackInForce(os.urandom(32), 65_535)) for _ in range(501)]
+        entries = [agency.entry(d.Peer(os.urandom(16), os.urandom(32), "", None)) for _ in range(501)]
 
         with pytest.raises(Invalid, match="out_of_range"):
             await town.append(agency, entries)

@@ -115,8 +115,10 @@ def shown_readers(trust: Trust, pack: Pack, form: forms.Form, filled: int, at: i
 
 def duty_receiver(trust: Trust, pack: Pack, code: str, at: int) -> list[Reachable]:
     """Return the audiences that a duty's grant goes to: the function that its gateway names, else its fallback."""
-    gateway = pack.gateways[code]
-    found = []
+    gateway, found = pack.gateways.get(code), list[Reachable]()
+    if gateway is None:
+        # What was filed by an earlier pack may name a duty that the law has dropped: it is owed to nobody now.
+        return found
     for chain in trust.agencies(at):
         if chain.agency == trust.own_id or chain.sector not in gateway.receivers:
             continue

@@ -201,10 +201,18 @@ class Trust:
 
     def pack(self, at: int) -> Pack:
         """Return the pack in force for the own agency at a time, or what stands in where this program lacks it."""
-        known = tuple(pack for pack in self._packs if pack.digest in self.own.packs) or self._packs
-        day = local_day(at, known[-1].zone)
-        found = adopted.in_force(known, self.own.packs, day)
-        return self._stand_in(pack_at(known, day)) if found is None else found
+        found = adopted.in_force(self._adopted(), self.own.packs, self._day(at))
+        return self._stand_in(self.latest_pack(at)) if found is None else found
+
+    def latest_pack(self, at: int) -> Pack:
+        """Return the latest pack of the own agency that this program has: the one in force, if it is here."""
+        return pack_at(self._adopted(), self._day(at))
+
+    def _adopted(self) -> tuple[Pack, ...]:
+        return tuple(pack for pack in self._packs if pack.digest in self.own.packs) or self._packs
+
+    def _day(self, at: int) -> date:
+        return local_day(at, self._adopted()[-1].zone)
 
     def pack_to_seal(self, at: int) -> Pack:
         """Return the pack in force: what leaves this device is decided by it and by no other.

@@ -225,6 +225,8 @@ def _opens(local: Local, hold: Hold, version: Version, owner: Directory, pack: P
     """Return the slots that one way of holding opens, by pack and agreements alone and never by what is filled."""
     if hold.held or visible.hidden(local, hold, version, owner, pack, now):
         return 0
+    if pack.stands_in and owner.agency != local.trust.own_id:
+        return 0
     receiver = _receiver(local, hold, version, owner, now)
     got = local.trust.slots(pack, version.kind, owner.sector, receiver)
     if not hold.grant:

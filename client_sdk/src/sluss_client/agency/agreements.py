@@ -121,7 +121,7 @@ class Agreements:
     def gains(self, agreement: str) -> list[Gain]:
         """Return what would be read by an agreement that is not read by the pack alone."""
         trust, terms = self._local.trust, self._find(agreement)
-        pack = trust.pack(self._now())
+        pack = trust.pack_to_seal(self._now())
         return [
             Gain(
                 kind_code(kind),
@@ -144,7 +144,7 @@ class Agreements:
             return []
         latest = clock.latest(now)
         others = [one.terms for one in trust.agreements if one.in_force(now, latest)]
-        without = trust.pack(now)
+        without = trust.pack_to_seal(now)
         for other in others:
             if other.agreement != terms.agreement and set(other.parties) <= trust.sectors.keys():
                 without = with_terms(without, other, trust.sectors)
@@ -163,13 +163,14 @@ class Agreements:
             Invalid: `below_floor`, with the rule and the lawful alternatives; the attempt is in the agency's ledger if
                 a registrar's device made it. `unknown_agreement`, `directory_refused`, `directory_conflict`.
             Refused: `supervisor_only`, `registrar_only`.
+            Untrusted: `pack_missing`; where the floor is, the pack in force says alone.
             Offline: no contact; nothing was appended.
 
         """
         signed = self._signed(what)
         terms = read_terms(signed.terms)
         local, now = self._local, self._now()
-        below = refusals(local.trust.pack(now), terms, local.trust.sectors)
+        below = refusals(local.trust.pack_to_seal(now), terms, local.trust.sectors)
         registers = Registrar.present(local)
         if below:
             refusal = Invalid("below_floor", below[0].rule_id, " ".join(one.say.en for one in below))
@@ -217,7 +218,9 @@ class Agreements:
         trust, data = self._local.trust, terms_bytes(terms)
         parts = {party: _part(trust.chains.get(AgencyId(party)), agreement) for party in terms.parties}
         same = [party for party, part in parts.items() if part is not None and part.data == data]
-        refused = tuple(refusals(trust.pack(now), terms, trust.sectors))
+        pack = trust.pack(now)
+        # Where the floor is, what stands in for the pack cannot say.
+        refused = () if pack.stands_in else tuple(refusals(pack, terms, trust.sectors))
         ends = next((one.ends for one in trust.agreements if one.terms == terms), terms.not_after)
         state = self._state(terms, parts, now, ends, below=bool(refused))
         left = ends - now if state == "in_force" else None

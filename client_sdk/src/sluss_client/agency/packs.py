@@ -44,7 +44,7 @@ def preview(local: Local, pack_id: str, now: int) -> Preview:
     if new is None:
         known = ", ".join(pack.id for pack in builtin())
         raise Invalid("pack_refused", "pack", f"Name one of these: {known}.")
-    old = local.trust.pack(now)
+    old = local.trust.latest_pack(now)
     return Preview(old, new, new.digest in local.trust.own.packs, simulate(old, new), list(conditions(old, new)))
 
 

@@ -66,7 +66,8 @@ async def run(
             raise Refused("device", code="wiped") from refusal
         if refusal.code in _WITHOUT_RIGHTS:
             # What a person without rights any more has written still goes to their agency, into quarantine.
-            await _push(local, transport, tally, tell)
+            with suppress(Untrusted):
+                await _push(local, transport, tally, tell)
             stuck.watch(local)
         raise
     except Untrusted as problem:

@@ -54,9 +54,9 @@ def moment_of(local: Local, now: int) -> Moment:
 
 
 def seal_row(local: Local, row: Row, moment: Moment) -> bool:
-    """Seal one row if it is filed and its parents have names; tell whether it was sealed."""
+    """Seal one row if it is filed, its parents have names and its kind is still written; tell whether it was sealed."""
     parents = _parents(local, row)
-    if row.state is not State.FILED or parents is None:
+    if row.state is not State.FILED or parents is None or row.kind not in moment.pack.kinds:
         return False
     work = filing.Sealable(
         forms.make(row.kind, msgspec.msgpack.decode(row.values)),

@@ -115,6 +115,7 @@ def _seal(local: Local, now: int) -> None:
             with _as_far_as_it_goes():
                 pushing.seal_row(local, local.outbox.by_key(key), moment)
         casework.make_grants(local, now)
+    with _as_far_as_it_goes():
         book.settle(local)
 
 
@@ -131,7 +132,9 @@ def _as_far_as_it_goes() -> Iterator[None]:
 
 def _blank(local: Local, row: Row, now: int) -> None:
     """Take what can be read out of a row, after sealing it for others where nothing else holds it."""
-    if row.state in {State.FILED, State.REFUSED} or (row.state is State.SEALED and not _opens_for_others(local, row)):
+    unsealed = row.state in {State.FILED, State.REFUSED}
+    # A duty that was answered and could not be sent goes the same way.
+    if unsealed or row.unsent or (row.state is State.SEALED and not _opens_for_others(local, row)):
         whole = Rescued(row.kind, row.filed_at, row.values, row.parents, row.duties)
         padded = crypto.pad(encode(whole))
         info = rescue_info(local.trust.own_id, row.key)

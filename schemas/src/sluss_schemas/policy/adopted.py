@@ -51,9 +51,9 @@ def in_force(packs: Iterable[Pack], adopted: Mapping[bytes, int], day: date) -> 
 
 
 def stand_in(pack: Pack) -> Pack:
-    """Return a pack to write by while the one in force is not here: by it nobody but the owner reads anything.
+    """Return a pack to write by while the one in force is not here: by it nothing goes to anybody but the owner.
 
-    What a statute obliges to tell is asked for as before; it is told by telephone.
+    What a statute obliges to tell stays in it, so that it is asked for as before; it is told by telephone.
     """
     cells = {
         key: cell if key[3] in {key[1], "SUP"} else msgspec.structs.replace(cell, code="X", automatic="X", gateways=())

@@ -111,7 +111,9 @@ def refusals(pack: Pack, terms: Terms, sectors: Sectors, *, owner: bytes | None 
     # Each part was judged by itself; the whole is held against everything that every pack is held against.
     after, before = with_terms(pack, terms, sectors), set(invariants.violations(pack))
     broken = {one.cell for one in invariants.violations(after, pack)} - {one.cell for one in before}
-    return [_refusal(pack, sectors, cell, "invariant") for cell in terms.cells if _name(sectors, cell) in broken]
+    # What is broken may be another cell than the one that is opened: then the whole is refused.
+    named = [cell for cell in terms.cells if _name(sectors, cell) in broken] or list(terms.cells)
+    return [_refusal(pack, sectors, cell, "invariant") for cell in named] if broken else []
 
 
 def opens(terms: Terms, owner: bytes, receiver: bytes, sectors: Sectors) -> tuple[AgreedCell, ...]:

@@ -222,7 +222,8 @@ async def _check_adopted(given: Settings) -> str:
             for one in (await directories.refresh(partnership)).directories.values():
                 if rules.lacks(one.packs, now):
                     raise Invalid("pack_missing", one.slug)
-                later += [one.slug] if rules.lacks(one.packs, now + _SOON_DAYS * 86_400) else []
+                days = [now + day * 86_400 for day in range(1, _SOON_DAYS + 1)]
+                later += [one.slug] if any(rules.lacks(one.packs, day) for day in days) else []
     if later:
         return f"Update this program within {_SOON_DAYS} days: it lacks a pack of {', '.join(sorted(later))}."
     return "Every pack that an agency has adopted and that begins soon is here."

@@ -246,7 +246,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         gives=membership.Appended,
         call=directory_append,
         limit=WRAPS_LIMIT,
-        problems=("invite_used", "restoring", *APPENDED),
+        problems=("invite_used", "restoring", "unknown_pack", "pack_missing", *APPENDED),
     ),
     Endpoint(
         method="POST",

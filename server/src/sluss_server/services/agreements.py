@@ -32,11 +32,13 @@ async def check(core: Core, view: View, caller: Caller, entries: Sequence[Signed
 
     Raises:
         Invalid: `below_floor`; the field is the rule, and its statutes are said and what the law allows instead.
+            `pack_missing` where nobody here can say.
 
     """
     for entry, body in zip(entries, bodies, strict=True):
         if isinstance(body, AgreementSigned):
             terms = read_terms(body.terms)
+            core.must_decide(view, {cell.owner for cell in terms.cells}, core.clock())
             below = _below(core, view, terms, decode(Entry, entry.entry, "entries").time)
             if below:
                 await _record(core, view, caller, body, terms)

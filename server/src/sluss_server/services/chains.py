@@ -10,7 +10,7 @@ Source: docs/protocol.md section 2.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -23,6 +23,7 @@ from sluss_schemas import membership, sync
 from sluss_schemas.codec import decode
 from sluss_schemas.ids import Kid, kid_of
 from sluss_schemas.manifest import Head
+from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.problems import Invalid
 from sluss_schemas.replay import Directory, canonical
 from sluss_schemas.signing import verify
@@ -99,8 +100,8 @@ class Chains:
 
         Raises:
             Invalid: `directory_conflict` when somebody else was first, `directory_refused`, `bad_signature`,
-                `malformed`, `not_canonical`, `out_of_range`, `restoring`, `below_floor`, or what
-                `Caller.must_be_active` raises.
+                `malformed`, `not_canonical`, `out_of_range`, `restoring`, `below_floor`, `unknown_pack`,
+                `pack_missing`, or what `Caller.must_be_active` raises.
 
         """
         view, caller = await self._core.enter(caller)
@@ -115,6 +116,7 @@ class Chains:
         bodies = [after.append(entry) for entry in append.entries]
         await self._core.restoring.check(caller.partnership, before, append.entries, bodies)
         await agreements.check(self._core, view, caller, append.entries, bodies)
+        _check_packs(self._core, bodies)
         at = caller.partnership, before.agency
         new = Appending(
             caller.partnership,
@@ -135,6 +137,15 @@ class Chains:
         if [link.entry for link in links] != [canonical(entry) for entry in entries]:
             raise Invalid("directory_conflict", "entries")
         return membership.Appended(Head(caller.agency, links[-1].seq, d.entry_hash(entries[-1].entry)))
+
+
+def _check_packs(core: Core, bodies: Iterable[d.Body]) -> None:
+    """Refuse to adopt a pack that is not here, by which nobody could be served, and one on another day than its own."""
+    for body in bodies:
+        if isinstance(body, d.PackInForce):
+            known = core.rules.pack(body.digest)
+            if known is None or body.begins != day_number(known.valid_from):
+                raise Invalid("unknown_pack", "entries", "Update the server first: it has no such pack.")
 
 
 def _check_signer(directory: Directory, first: d.SignedEntry) -> None:

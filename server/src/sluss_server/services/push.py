@@ -78,8 +78,8 @@ class Pushing:
         formers = self._core.receipts.formers(push.past)
         applying = self._applying.setdefault(caller.partnership, Applying(self._core, caller.partnership))
         view = self._core.directories.known(caller.partnership)
-        self._core.must_decide(view, [caller.agency], now)
         for _ in range(_ROUNDS):
+            self._core.must_decide(view, [caller.agency], self._core.clock())
             prepared = await self._prepare(view, caller, push, formers)
             answer = await self._core.writer.merge(
                 applying.run, prepared, key=("push", caller.partnership), weight=max(count, 1)

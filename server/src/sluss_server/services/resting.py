@@ -62,7 +62,10 @@ class Resting:
             kept_s = self._kept_s(view, stub.agency, now)
             ends = [*(one.ended_at or one.received_at for one in filed), *map(_end, kept)]
             last = max(ends, default=now)
-            if kept_s is None or not ends:
+            owner = view.directories.get(stub.agency)
+            if owner is not None and self._core.rules.lacks(owner.packs, now):
+                await culling.look_again(connection, partnership, [stub.digest], now + _DAY_S)
+            elif kept_s is None or not ends:
                 await culling.look_again(connection, partnership, [stub.digest], None)
             elif last + kept_s > now:
                 await culling.look_again(connection, partnership, [stub.digest], last + kept_s)

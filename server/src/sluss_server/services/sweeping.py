@@ -76,7 +76,9 @@ class Sweeping:
             self._core.wake.tell(partnership, touched)
         self._core.wake.tell(partnership, await self._again.once(view, now))
         self._core.wake.tell(partnership, await self._culling.once(view, now))
-        await self._publishing.once(view, now)
+        if not any(self._lacks(view, agency, now) for agency in view.directories):
+            # A week is published once, and with everybody's numbers.
+            await self._publishing.once(view, now)
 
     def _since_when(self, partnership: bytes, now: int) -> int:
         """Return after when an end has not been looked for; now and then everything is looked for again."""
@@ -91,7 +93,7 @@ class Sweeping:
         async with self._core.engine.read() as connection:
             if await disclosure.grants_over(connection, partnership, since, now, 1):
                 return True
-            if await pending.due(connection, partnership, now, 1):
+            if self._ready(view, await pending.due(connection, partnership, now, _BATCH), now):
                 return True
             waiting = await pending.for_shift(connection, partnership)
             return any(await shifts.changes(connection, view, waiting, now))
@@ -103,7 +105,7 @@ class Sweeping:
             return None
         over = await disclosure.grants_over(connection, partnership, since, now, _BATCH, hold=True)
         done = await ending.end_all(connection, partnership, over, now, ending.EXPIRE)
-        due = await pending.due(connection, partnership, now, _BATCH, hold=True)
+        due = self._ready(view, await pending.due(connection, partnership, now, _BATCH, hold=True), now)
         begun = await self._begun(connection, view, due, now)
         await pending.remove(connection, partnership, due)
         waiting = await pending.for_shift(connection, partnership, hold=True)
@@ -113,6 +115,14 @@ class Sweeping:
         await feeds.append(connection, partnership, [*begun, *puts], core.random)
         await ledger.append(connection, partnership, done.leaves, core.random)
         return [entry.feed for entry in (*done.entries, *drops, *begun, *puts)]
+
+    def _ready(self, view: View, due: Sequence[Waiting], now: int) -> list[Waiting]:
+        """Return what can begin: what nobody here can decide, for want of its owner's pack, waits for it."""
+        return [one for one in due if not self._lacks(view, one.agency, now)]
+
+    def _lacks(self, view: View, agency: bytes, now: int) -> bool:
+        owner = view.directories.get(agency)
+        return owner is not None and self._core.rules.lacks(owner.packs, now)
 
     async def _begun(self, connection: AsyncConnection, view: View, due: Sequence[Waiting], now: int) -> list[NewEntry]:
         """Return the entries of grants that begin, as far as what they give is open now."""
