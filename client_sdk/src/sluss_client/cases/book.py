@@ -35,7 +35,7 @@ from sluss_schemas.signing import verify
 
 OUT: Final = "case_out"
 """The store's space of what waits to be sent, by the record's id: signed bytes, nothing in clear but what leaves so."""
-_LATER: Final = "case_later"
+LATER: Final = "case_later"
 _OWN: Final = "case_own"
 _CAME: Final = "case_came"
 Addressee = tuple[Kid, bytes]
@@ -161,7 +161,7 @@ def file(
     if row is not None and digest is None:
         data = encode(case)
         later = Later(data, msgspec.structs.replace(keep, data=data), row.report_id, row.version)
-        local.store.put(_LATER, name, msgspec.msgpack.encode(later))
+        local.store.put(LATER, name, msgspec.msgpack.encode(later))
     else:
         _seal(local, case, keep)
     return name
@@ -169,14 +169,14 @@ def file(
 
 def settle(local: Local) -> None:
     """File what was about a report without a name, for those that have one by now."""
-    for name, data in list(local.store.items(_LATER)):
+    for name, data in list(local.store.items(LATER)):
         later = msgspec.msgpack.decode(data, type=Later)
         row = local.outbox.get(later.report_id, later.version)
         if row is None or row.digest is None:
             continue
         with local.store.transaction():
             _seal(local, msgspec.structs.replace(_case_of(later.case), digest=row.digest), later.kept)
-            local.store.delete(_LATER, name)
+            local.store.delete(LATER, name)
 
 
 def seal_again(local: Local, name: bytes) -> bool:
@@ -346,7 +346,7 @@ def filed(local: Local, kind: CaseKind | None = None) -> list[Known]:
     """Return the records that were filed here, the oldest first."""
     found = []
     rows = [msgspec.msgpack.decode(data, type=Own) for _, data in local.store.items(_OWN)]
-    rows += [msgspec.msgpack.decode(data, type=Later).kept for _, data in local.store.items(_LATER)]
+    rows += [msgspec.msgpack.decode(data, type=Later).kept for _, data in local.store.items(LATER)]
     for kept in rows:
         case = _case_of(kept.data)
         if kind is None or case.kind is kind:

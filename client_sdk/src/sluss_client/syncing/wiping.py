@@ -37,6 +37,7 @@ from sluss_schemas import sync as wire
 from sluss_schemas.agency import Device, EpochKeys
 from sluss_schemas.codec import decode, encode
 from sluss_schemas.ids import Kid
+from sluss_schemas.records import Case
 from sluss_schemas.replay import Directory
 
 SPACE: Final = "rescued"
@@ -46,13 +47,17 @@ _STAYS: Final = outbox.SPACES | again.SPACES | casework.SPACES | {book.OUT, SPAC
 
 
 class Rescued(msgspec.Struct, frozen=True, array_like=True):
-    """What was filed and could not be sealed as a report: padded, and sealed under `rescue_info`."""
+    """What was filed and could not be sealed as a report: padded, and sealed under `rescue_info`.
+
+    `records` are the case records about it that had no name to be filed by: the code of each and its body.
+    """
 
     kind: int
     filed_at: int
     values: bytes
     parents: tuple[bytes, ...]
     duties: tuple[tuple[str, str], ...]
+    records: tuple[tuple[str, bytes], ...] = ()
 
 
 def rescue_info(agency: bytes, key: bytes) -> bytes:
@@ -135,7 +140,7 @@ def _blank(local: Local, row: Row, now: int) -> None:
     unsealed = row.state in {State.FILED, State.REFUSED}
     # A duty that was answered and could not be sent goes the same way.
     if unsealed or row.unsent or (row.state is State.SEALED and not _opens_for_others(local, row)):
-        whole = Rescued(row.kind, row.filed_at, row.values, row.parents, row.duties)
+        whole = Rescued(row.kind, row.filed_at, row.values, row.parents, row.duties, _recorded(local, row))
         padded = crypto.pad(encode(whole))
         info = rescue_info(local.trust.own_id, row.key)
         sealed = [(kid, crypto.seal(key, info, padded)) for kid, key in _rescuers(local.trust.own, local.keys.kid)]
@@ -148,6 +153,13 @@ def _blank(local: Local, row: Row, now: int) -> None:
             row, kind=kind, values=b"", shown=(), duties=(), due=(), unsent=(), section_keys=(), field=None, event=b""
         )
     )
+
+
+def _recorded(local: Local, row: Row) -> tuple[tuple[str, bytes], ...]:
+    """Return what was recorded about a report that has no name to file it by."""
+    waiting = (msgspec.msgpack.decode(data, type=book.Later) for _, data in local.store.items(book.LATER))
+    mine = (one for one in waiting if (one.report_id, one.version) == (row.report_id, row.version))
+    return tuple((decode(Case, one.case, "record").code, one.kept.body) for one in mine)
 
 
 def _opens_for_others(local: Local, row: Row) -> bool:
