@@ -254,7 +254,7 @@ class TestAppend:
             await town.append(agency, signed[:1])
         await town.append(agency, signed[1:])
 
-        assert body.digest in (await replayed(town, device))[agency.id].packs
+        assert body.agency in (await replayed(town, device))[agency.id].peers
 
     async def test_the_root_that_was_committed_to_signs_for_itself(self, town: Town) -> None:
         agency, stranger = town.agencies["police"], SignKey()
