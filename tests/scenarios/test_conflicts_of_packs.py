@@ -22,7 +22,7 @@ from sluss_schemas.ids import Digest
 from sluss_schemas.policy.adopted import day_number
 from sluss_schemas.policy.cells import PackRefused
 from sluss_schemas.policy.pack import at, builtin, load
-from sluss_schemas.records import CaseKind
+from sluss_schemas.records import Case, CaseKind
 
 from tests.policy.table import PACK_BYTES
 from tests.scenarios.people import CENTRAL, CHILD, find
@@ -121,8 +121,9 @@ async def test_27_without_it_a_device_shares_nothing_goes_on_writing_and_a_duty_
     await sync(*everybody)
     assert find(guard, filed.id) is not None
     # That it was told by telephone is recorded, with its supervisors too, and it is not told twice.
-    [told] = book.everything(boss.local, CaseKind.ORAL)
-    assert (told.case.code, told.person) == ("L11", officer.local.person)
+    [spoken] = book.everything(boss.local, CaseKind.ORAL)
+    assert isinstance(spoken.case, Case)
+    assert (spoken.case.code, spoken.person) == ("L11", officer.local.person)
     assert (officer.duties(), find(reception, child.id)) == ([], None)
     assert codes(officer) == []
 

@@ -102,7 +102,9 @@ async def test_what_hangs_on_a_culled_report_goes_once_somebody_can_say_when(tow
     agency, lacking = town.agencies["security"], town.services
     town.services = having = serving(town, PACK, later)
     await town.append(agency, [agency.entry(d.PackInForce(later.digest, day_number(later.valid_from)))])
-    town.clock.now = NOW + YEAR + PACK.parameters.retention_decisions_days * DAY
+    kept = PACK.parameters.retention_decisions_days
+    assert kept is not None
+    town.clock.now = NOW + YEAR + kept * DAY
     await lacking.sweeping.once()
     assert await _records(town) == 1
     town.clock.now += 2 * DAY
