@@ -83,6 +83,13 @@ class TestNotes:
         assert lines[8].startswith(f"— {lines[0]} ")
         assert lines[9:] == [""]
 
+    def test_what_stands_for_nothing_in_a_signature_is_not_passed_over(self) -> None:
+        key = notes.read_key(KNOWN_KEY)
+        assert KNOWN_NOTE.endswith("nAM=\n")
+        for other in "NOP":
+            with pytest.raises(Invalid, match="malformed"):
+                notes.open_note(KNOWN_NOTE.replace("nAM=\n", f"nA{other}=\n").encode(), "PeterNeumann", key)
+
     async def test_no_byte_of_a_checkpoint_can_be_another(self, town: Town) -> None:
         guard = town.field("security")
         note = (await answer(town, guard)).note

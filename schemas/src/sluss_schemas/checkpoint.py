@@ -245,9 +245,13 @@ def _base64(data: bytes) -> str:
 
 def _unbase64(text: str) -> bytes:
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError from error
+    if _base64(data) != text:
+        # The last character has bits that stand for nothing.
+        raise ValueError
+    return data
 
 
 # the heads of the agency's own feeds
